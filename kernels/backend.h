@@ -1,0 +1,139 @@
+// Backend: where tensors live and how they are computed. One implementation per kind of device:
+// reference/ (plain loops, f64 sums: the yardstick), cpu/, later vulkan/.
+//
+// A stage's layers are a sequence of calls on one thread, ended by `finish`. A backend may run each
+// call at once (cpu) or record it (gpu), so buffers are read back only after `finish`.
+// Arithmetic is batch-invariant: an output element is accumulated in one order whatever the number
+// of rows, so the same row gives the same bits alone and in any batch.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "kernels/kv_cache.h"
+#include "model/model.h"
+
+namespace weft::kernels {
+
+// A matrix or vector of a model in the backend's own layout. Row-major in meaning: [rows, cols].
+class Weight {
+ public:
+  virtual ~Weight() = default;
+  uint32_t rows() const { return rows_; }
+  uint32_t cols() const { return cols_; }
+  // Memory it takes on the device.
+  virtual uint64_t bytes() const = 0;
+
+ protected:
+  Weight(uint32_t rows, uint32_t cols) : rows_(rows), cols_(cols) {}
+
+ private:
+  uint32_t rows_, cols_;
+};
+
+// Floats on the device, row-major activations.
+class Buffer {
+ public:
+  virtual ~Buffer() = default;
+  size_t size() const { return size_; }  // floats
+
+ protected:
+  explicit Buffer(size_t size) : size_(size) {}
+
+ private:
+  size_t size_;
+};
+
+// A tensor of a file before a backend has taken it in.
+struct TensorView {
+  model::TensorType type;
+  uint32_t rows;
+  uint32_t cols;
+  ByteView data;  // row-major blocks, rows * cols elements
+};
+
+// What a matrix is used for: it decides the layout.
+enum class WeightUse {
+  kMatmul,  // only multiplied with
+  kLookup,  // only rows are read out (token embedding)
+  kBoth,    // tied embeddings
+};
+
+// cos and sin for every position up to the context length: [positions, dims/2] each.
+struct RopeTable {
+  uint32_t dims = 0;
+  bool interleaved = true;
+  std::vector<float> cosines, sines;
+};
+RopeTable make_rope_table(const model::RopeConfig& config, uint32_t positions);
+
+struct AttentionParams {
+  uint32_t head_count = 0;
+  uint32_t kv_head_count = 0;
+  uint32_t head_dim = 0;
+  float scale = 0;
+};
+
+// One product of a matmul: out [rows, weight.rows()] = x [rows, weight.cols()] * weight^T.
+struct MatmulTarget {
+  const Weight* weight;
+  Buffer* out;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;    // "reference", "cpu"
+  virtual std::string_view detail() const = 0;  // "avx2, 2 threads"
+
+  // Loading; any failure (memory above all) is an Error. The view may go away afterwards.
+  virtual Result<std::unique_ptr<Weight>> load(const TensorView& tensor, WeightUse use) = 0;
+  virtual Result<std::unique_ptr<Buffer>> allocate(size_t floats) = 0;
+  virtual Result<std::unique_ptr<KvStore>> allocate_kv(const KvShape& shape) = 0;
+
+  // Host to device and back.
+  virtual void write(Buffer& to, std::span<const float> from) = 0;
+  virtual void read(std::span<float> to, const Buffer& from) = 0;
+
+  // out[t, :] = table[tokens[t], :]
+  virtual void embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens) = 0;
+  // out[t, :] = x[t, :] / rms(x[t, :]) * weight; out and x may be one buffer. arXiv:1910.07467
+  virtual void rms_norm(Buffer& out, const Buffer& x, const Weight& weight, uint32_t rows,
+                        float epsilon) = 0;
+  // Several products of the same x; a backend prepares x (quantizes, tiles) once.
+  virtual void matmul(std::span<const MatmulTarget> targets, const Buffer& x, uint32_t rows) = 0;
+  // Rotates x [rows, heads, head_dim] in place; positions [rows].
+  virtual void rope(Buffer& x, uint32_t rows, uint32_t heads, uint32_t head_dim,
+                    const RopeTable& table, std::span<const uint32_t> positions) = 0;
+  // Appends k and v [rows, kv_dim] to the cache at the places in `rows` (see KvRow).
+  virtual void append_kv(KvStore& kv, uint32_t layer, const Buffer& k, const Buffer& v,
+                         std::span<const KvRow> rows) = 0;
+  // out [rows, q_dim] = softmax(scale * q k^T) v over each row's positions 0..position, causal.
+  // Grouped queries (arXiv:2305.13245): head h reads kv head h / (head_count / kv_head_count).
+  virtual void attention(Buffer& out, const Buffer& q, const KvStore& kv, uint32_t layer,
+                         std::span<const KvRow> rows, const AttentionParams& params) = 0;
+  // out[i] = silu(gate[i]) * up[i], over rows * ffn values; out may be gate. arXiv:2002.05202
+  virtual void swiglu(Buffer& out, const Buffer& gate, const Buffer& up, size_t count) = 0;
+  // x[i] += y[i]
+  virtual void add(Buffer& x, const Buffer& y, size_t count) = 0;
+  // Copies whole rows: to[i, :] = from[indices[i], :].
+  virtual void gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
+                           std::span<const uint32_t> indices) = 0;
+
+  // Ends the sequence; all results can be read when it returns.
+  virtual Result<> finish() = 0;
+};
+
+std::unique_ptr<Backend> make_reference_backend();
+
+struct CpuOptions {
+  uint32_t threads = 0;    // 0: one per core this process may use
+  bool force_scalar = false;  // tests: the path without vector instructions
+};
+Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuOptions& options);
+
+}  // namespace weft::kernels

@@ -1,0 +1,75 @@
+// The paged KV cache: keys and values of every layer of a slice, in pages of kPageTokens positions
+// that sessions take and give back. Source: Kwon et al. 2023, arXiv:2309.06180.
+//
+// KvStore is the memory (a backend's). KvPages is the bookkeeping (this file, no device).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/id.h"
+#include "base/result.h"
+
+namespace weft::kernels {
+
+inline constexpr uint32_t kPageTokens = 32;
+
+enum class KvType : uint8_t { kF32, kF16 };
+Result<KvType> parse_kv_type(std::string_view name);  // "f32", "f16"
+
+struct KvShape {
+  KvType type = KvType::kF16;
+  uint32_t layer_count = 0;  // of the slice
+  uint32_t kv_head_count = 0;
+  uint32_t head_dim = 0;
+  uint32_t page_count = 0;
+
+  uint64_t bytes_per_token() const;  // keys and values, all layers
+  uint64_t bytes() const { return bytes_per_token() * kPageTokens * page_count; }
+};
+
+class KvStore {
+ public:
+  virtual ~KvStore() = default;
+  const KvShape& shape() const { return shape_; }
+
+ protected:
+  explicit KvStore(const KvShape& shape) : shape_(shape) {}
+
+ private:
+  KvShape shape_;
+};
+
+// Where one row of a batch stands: its position, and its session's pages in order.
+// Position p lies in pages[p / kPageTokens] at p % kPageTokens.
+struct KvRow {
+  uint32_t position;
+  std::span<const uint32_t> pages;
+};
+
+// Which session holds which pages. Not thread-safe.
+class KvPages {
+ public:
+  explicit KvPages(uint32_t page_count);
+
+  // Makes room for positions 0..token_count-1 of a session. kExhausted leaves it as it was.
+  Result<> reserve(SessionId session, uint32_t token_count);
+  // Gives all pages of a session back; unknown sessions are ignored.
+  void release(SessionId session);
+  // Valid until the next reserve or release of the session; empty if unknown.
+  std::span<const uint32_t> pages(SessionId session) const;
+
+  uint32_t free_tokens() const { return uint32_t(free_.size()) * kPageTokens; }
+  uint32_t total_tokens() const { return page_count_ * kPageTokens; }
+  size_t session_count() const { return sessions_.size(); }
+
+ private:
+  uint32_t page_count_;
+  std::vector<uint32_t> free_;
+  std::unordered_map<SessionId, std::vector<uint32_t>> sessions_;
+};
+
+}  // namespace weft::kernels

@@ -1,0 +1,73 @@
+// Slice: a run of a model's layers on one backend, with its KV cache. A whole model is the slice of
+// all layers. The same rows give the same bits however they are batched, chunked or split.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "kernels/backend.h"
+
+namespace weft::kernels {
+
+struct SliceOptions {
+  uint32_t first_layer = 0;
+  uint32_t last_layer = 0;      // exclusive
+  KvType kv_type = KvType::kF16;
+  uint32_t kv_tokens = 0;       // capacity over all sessions, rounded up to whole pages
+  uint32_t rows_max = 512;      // most rows of one forward call
+};
+
+// Consecutive positions of one session within a batch.
+struct SequenceRows {
+  SessionId session;
+  uint32_t first_position = 0;
+  uint32_t row_count = 0;
+  uint32_t logits_count = 0;  // logits wanted for the last so many rows (last stage only)
+};
+
+struct SliceBatch {
+  std::vector<SequenceRows> sequences;
+  std::vector<TokenId> tokens;      // [rows] if the slice holds layer 0
+  std::span<const float> hidden;    // [rows, hidden_dim] otherwise
+};
+
+struct SliceOutput {
+  std::vector<float> hidden;  // [rows, hidden_dim] unless the slice holds the last layer
+  std::vector<float> logits;  // [sum of logits_count, vocab] if it does
+};
+
+// Memory a slice takes, before it is loaded: what the planner and `weft info` state.
+struct SliceMemory {
+  uint64_t weight_bytes = 0;
+  uint64_t kv_bytes = 0;
+  uint64_t scratch_bytes = 0;
+};
+
+class Slice {
+ public:
+  // progress(done_bytes, total_bytes) is called as tensors are taken in; it may be empty and may
+  // return false to cancel (kCancelled). The backend and the model must outlive the slice.
+  static Result<std::unique_ptr<Slice>> load(
+      Backend& backend, const model::Model& model, const SliceOptions& options,
+      const std::function<bool(uint64_t, uint64_t)>& progress = {});
+  virtual ~Slice() = default;
+
+  virtual bool first() const = 0;  // holds layer 0: takes tokens
+  virtual bool last() const = 0;   // holds the last layer: gives logits
+
+  // Runs the batch. A session's positions must follow on from what it has (position 0 starts one
+  // anew; an earlier position rolls it back). kInvalid: a gap, a position beyond the context, an id
+  // beyond the vocabulary, a shape that does not fit; kExhausted: no KV pages left. On an error no
+  // session has advanced.
+  virtual Result<SliceOutput> forward(const SliceBatch& batch) = 0;
+  // Makes room ahead, so that a stream that has begun cannot run out later. kExhausted.
+  virtual Result<> reserve(SessionId session, uint32_t token_count) = 0;
+  virtual void release(SessionId session) = 0;
+
+  virtual SliceMemory memory() const = 0;
+  virtual uint32_t kv_free_tokens() const = 0;
+};
+
+}  // namespace weft::kernels

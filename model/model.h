@@ -1,0 +1,89 @@
+// A model as it is: a GGUF file, its architecture as data, and its tensors by role.
+//
+// An architecture (model/arch_*.cc) turns metadata into a ModelConfig and says which tensors a layer
+// has; kernels/block.cc walks that data and knows no architecture by name.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/gguf.h"
+
+namespace weft::model {
+
+// Rotary position embedding. Source: Su et al. 2021, arXiv:2104.09864.
+struct RopeConfig {
+  float base = 10000;         // theta
+  uint32_t dims = 0;          // leading elements of each head that rotate
+  bool interleaved = true;    // pairs (2i, 2i+1) as in llama GGUFs; false: (i, i + dims/2)
+  float scale = 1;            // positions are multiplied by this (linear scaling: 1/factor)
+  std::vector<float> divisors;  // [dims/2] from rope_freqs.weight: frequency i is divided by it
+};
+
+struct ModelConfig {
+  std::string architecture;  // "llama"
+  std::string name;          // general.name, printable
+  uint32_t layer_count = 0;
+  uint32_t hidden_dim = 0;
+  uint32_t head_count = 0;
+  uint32_t kv_head_count = 0;  // divides head_count
+  uint32_t head_dim = 0;
+  uint32_t ffn_dim = 0;
+  uint32_t vocab_size = 0;
+  uint32_t context_length = 0;
+  float norm_epsilon = 1e-5f;
+  float attention_scale = 0;   // multiplies q.k; 1/sqrt(head_dim) for llama
+  RopeConfig rope;
+
+  uint32_t q_dim() const { return head_count * head_dim; }
+  uint32_t kv_dim() const { return kv_head_count * head_dim; }
+};
+
+// The tensors of one layer; null where the architecture has none.
+// Matrices are [out rows, in cols]; GGUF's dims are {cols, rows}.
+struct LayerTensors {
+  const GgufTensor* attn_norm = nullptr;    // [hidden]
+  const GgufTensor* attn_q = nullptr;       // [q_dim, hidden]
+  const GgufTensor* attn_k = nullptr;       // [kv_dim, hidden]
+  const GgufTensor* attn_v = nullptr;       // [kv_dim, hidden]
+  const GgufTensor* attn_output = nullptr;  // [hidden, q_dim]
+  const GgufTensor* ffn_norm = nullptr;     // [hidden]
+  const GgufTensor* ffn_gate = nullptr;     // [ffn, hidden]
+  const GgufTensor* ffn_up = nullptr;       // [ffn, hidden]
+  const GgufTensor* ffn_down = nullptr;     // [hidden, ffn]
+
+  // Those that are there.
+  std::vector<const GgufTensor*> present() const;
+};
+
+class Model {
+ public:
+  // Opens, recognises the architecture and checks that every tensor it needs is there with the
+  // shape it must have. An unknown architecture names itself and what is supported.
+  static Result<Model> open(const std::string& path);
+
+  const ModelConfig& config() const { return config_; }
+  const GgufFile& file() const { return *file_; }
+  const LayerTensors& layer(uint32_t index) const { return layers_[index]; }
+  const GgufTensor& token_embedding() const { return *token_embedding_; }  // [vocab, hidden]
+  const GgufTensor& output_norm() const { return *output_norm_; }          // [hidden]
+  // [vocab, hidden]; the token embedding itself where the model ties them.
+  const GgufTensor& output() const { return *output_; }
+
+  // Every tensor that a slice of layers [first, last) reads: its layers, the embedding if it starts
+  // at layer 0, norm and output if it ends at layer_count.
+  std::vector<const GgufTensor*> slice_tensors(uint32_t first_layer, uint32_t last_layer) const;
+
+ private:
+  friend Result<> read_llama(Model& model);
+  ModelConfig config_;
+  std::unique_ptr<GgufFile> file_;
+  std::vector<LayerTensors> layers_;
+  const GgufTensor* token_embedding_ = nullptr;
+  const GgufTensor* output_norm_ = nullptr;
+  const GgufTensor* output_ = nullptr;
+};
+
+}  // namespace weft::model

@@ -19,9 +19,8 @@ Result<Slices> load_slices(Backend& backend, const model::Model& model, uint32_t
   std::vector<uint32_t> borders = {0};
   for (const uint32_t cut : options.cuts) {
     if (cut <= borders.back() || cut >= layer_count) {
-      return Error(ErrorCode::kInvalid,
-                   cat("cannot cut before layer ", cut, "; cuts must ascend within 1 to ",
-                       layer_count - 1));
+      return Error(ErrorCode::kInvalid, cat("cannot cut before layer ", cut,
+                                            "; cuts must ascend within 1 to ", layer_count - 1));
     }
     borders.push_back(cut);
   }

@@ -10,8 +10,8 @@
 namespace weft::kernels {
 
 struct EvaluateOptions {
-  uint32_t chunk = 0;          // rows given at a time; 0: the whole prompt
-  std::vector<uint32_t> cuts;  // a new slice begins at each of these layers, ascending
+  uint32_t chunk = 0;               // rows given at a time; 0: the whole prompt
+  std::vector<uint32_t> cuts = {};  // a new slice begins at each of these layers, ascending
   KvType kv_type = KvType::kF32;
 };
 

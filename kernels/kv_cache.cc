@@ -17,8 +17,10 @@ Result<KvType> parse_kv_type(std::string_view name) {
 
 std::string_view kv_type_name(KvType type) {
   switch (type) {
-    case KvType::kF32: return "f32";
-    case KvType::kF16: return "f16";
+    case KvType::kF32:
+      return "f32";
+    case KvType::kF16:
+      return "f16";
   }
   return "unknown";
 }
@@ -69,7 +71,9 @@ void KvPages::shrink(SessionId session, uint32_t page_count) {
   if (held.empty()) sessions_.erase(found);
 }
 
-void KvPages::release(SessionId session) { shrink(session, 0); }
+void KvPages::release(SessionId session) {
+  shrink(session, 0);
+}
 
 std::span<const uint32_t> KvPages::pages(SessionId session) const {
   const auto found = sessions_.find(session);

@@ -73,13 +73,12 @@ Result<std::unique_ptr<Slice>> SliceImpl::load(Backend& backend, const model::Mo
   const model::ModelConfig& config = model.config();
   WEFT_TRY(const SliceShape shape, slice_shape(config, options));
   auto slice = std::unique_ptr<SliceImpl>(new SliceImpl(backend, config, options, shape));
-  WEFT_TRY(slice->weights_, load_slice_weights(backend, model, options.first_layer,
-                                               options.last_layer, progress));
+  WEFT_TRY(slice->weights_,
+           load_slice_weights(backend, model, options.first_layer, options.last_layer, progress));
   WEFT_TRY(slice->kv_, backend.allocate_kv(shape.kv));
   WEFT_TRY(slice->scratch_, BlockScratch::allocate(backend, config, shape.rows));
   if (slice->last()) {
-    WEFT_TRY(slice->head_rows_,
-             backend.allocate(size_t{shape.logits_rows} * config.hidden_dim));
+    WEFT_TRY(slice->head_rows_, backend.allocate(size_t{shape.logits_rows} * config.hidden_dim));
     WEFT_TRY(slice->logits_, backend.allocate(size_t{shape.logits_rows} * config.vocab_size));
   }
   slice->params_ = {.attention = {.head_count = config.head_count,
@@ -220,8 +219,7 @@ Result<> SliceImpl::compute_part(const SliceBatch& batch, const BatchPlan& plan,
   }
 
   // The wanted rows of this part, counted from its beginning.
-  const auto begin =
-      std::lower_bound(plan.wanted_rows.begin(), plan.wanted_rows.end(), part.begin);
+  const auto begin = std::lower_bound(plan.wanted_rows.begin(), plan.wanted_rows.end(), part.begin);
   const auto end = std::lower_bound(begin, plan.wanted_rows.end(), part.begin + part.count);
   std::vector<uint32_t> wanted(begin, end);
   for (uint32_t& row : wanted) row -= part.begin;
@@ -232,12 +230,11 @@ Result<> SliceImpl::compute_part(const SliceBatch& batch, const BatchPlan& plan,
 Result<> SliceImpl::compute_logits(std::span<const uint32_t> wanted, std::span<float> logits) {
   if (wanted.empty()) return backend_.finish();
   for (size_t done = 0; done < wanted.size(); done += shape_.logits_rows) {
-    const auto rows = wanted.subspan(done).first(
-        std::min<size_t>(shape_.logits_rows, wanted.size() - done));
+    const auto rows =
+        wanted.subspan(done).first(std::min<size_t>(shape_.logits_rows, wanted.size() - done));
     const uint32_t count = uint32_t(rows.size());
     backend_.gather_rows(*head_rows_, *scratch_.x, config_.hidden_dim, rows);
-    backend_.rms_norm(*head_rows_, *head_rows_, *weights_.output_norm, count,
-                      config_.norm_epsilon);
+    backend_.rms_norm(*head_rows_, *head_rows_, *weights_.output_norm, count, config_.norm_epsilon);
     const MatmulTarget target{&weights_.head(), logits_.get()};
     backend_.matmul({&target, 1}, *head_rows_, count);
     WEFT_CHECK(backend_.finish());
@@ -249,9 +246,9 @@ Result<> SliceImpl::compute_logits(std::span<const uint32_t> wanted, std::span<f
 
 }  // namespace
 
-Result<std::unique_ptr<Slice>> Slice::load(Backend& backend, const model::Model& model,
-                                           const SliceOptions& options,
-                                           const std::function<bool(uint64_t, uint64_t)>& progress) {
+Result<std::unique_ptr<Slice>> Slice::load(
+    Backend& backend, const model::Model& model, const SliceOptions& options,
+    const std::function<bool(uint64_t, uint64_t)>& progress) {
   return SliceImpl::load(backend, model, options, progress)
       .within(cat("load layers ", options.first_layer, "-", int64_t{options.last_layer} - 1));
 }

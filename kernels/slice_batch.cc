@@ -8,7 +8,9 @@
 namespace weft::kernels {
 namespace {
 
-Error invalid(const std::string& message) { return Error(ErrorCode::kInvalid, message); }
+Error invalid(const std::string& message) {
+  return Error(ErrorCode::kInvalid, message);
+}
 
 Result<uint32_t> count_rows(const SliceBatch& batch) {
   uint64_t rows = 0;
@@ -31,8 +33,9 @@ Result<uint32_t> count_rows(const SliceBatch& batch) {
 
 Result<> check_tokens(const SliceBatch& batch, const BatchLimits& limits, uint32_t rows) {
   if (!batch.hidden.empty() || batch.tokens.size() != rows) {
-    return invalid(cat("the first slice takes ", rows, " tokens and no hidden states; it was given ",
-                       batch.tokens.size(), " tokens and ", batch.hidden.size(), " values"));
+    return invalid(cat("the first slice takes ", rows,
+                       " tokens and no hidden states; it was given ", batch.tokens.size(),
+                       " tokens and ", batch.hidden.size(), " values"));
   }
   for (const TokenId token : batch.tokens) {
     if (token < 0 || uint32_t(token) >= limits.vocab_size) {
@@ -52,9 +55,10 @@ Result<> check_hidden(const SliceBatch& batch, const BatchLimits& limits, uint32
   }
   for (size_t i = 0; i < batch.hidden.size(); ++i) {
     if (!std::isfinite(batch.hidden[i])) {
-      return invalid(cat("hidden state of row ", i / limits.hidden_dim, " is ", batch.hidden[i],
-                         " at ", i % limits.hidden_dim,
-                         "; the stage before this one computed nonsense or its bytes were changed"));
+      return invalid(
+          cat("hidden state of row ", i / limits.hidden_dim, " is ", batch.hidden[i], " at ",
+              i % limits.hidden_dim,
+              "; the stage before this one computed nonsense or its bytes were changed"));
     }
   }
   return {};

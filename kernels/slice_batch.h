@@ -30,10 +30,10 @@ struct SessionSpan {
 
 struct BatchPlan {
   uint32_t row_count = 0;
-  std::vector<uint32_t> positions;      // [row_count]
-  std::vector<uint32_t> span_of_row;    // [row_count], index into spans
-  std::vector<uint32_t> wanted_rows;    // rows whose logits are wanted, ascending
-  std::vector<SessionSpan> spans;       // one per session
+  std::vector<uint32_t> positions;    // [row_count]
+  std::vector<uint32_t> span_of_row;  // [row_count], index into spans
+  std::vector<uint32_t> wanted_rows;  // rows whose logits are wanted, ascending
+  std::vector<SessionSpan> spans;     // one per session
 };
 
 // kInvalid says which session or row does not fit and why. A session may come several times in a

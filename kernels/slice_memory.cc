@@ -27,6 +27,12 @@ Result<SliceShape> slice_shape(const model::ModelConfig& config, const SliceOpti
               .head_dim = config.head_dim,
               .page_count = kv_pages_for(options.kv_tokens)};
   const uint32_t kv_tokens = shape.kv.page_count * kPageTokens;
+  if (shape.kv.bytes_per_token() > kKvBytesMax / kv_tokens) {
+    return Error(ErrorCode::kExhausted,
+                 cat("a KV cache of ", kv_tokens, " tokens of ",
+                     format_bytes(shape.kv.bytes_per_token()), " each is more than ",
+                     format_bytes(kKvBytesMax), "; use a shorter context or fewer layers"));
+  }
   shape.rows = std::min(options.rows_max, kv_tokens);
   if (options.last_layer == config.layer_count) {
     shape.logits_rows = std::min(shape.rows, kLogitsRowsMax);

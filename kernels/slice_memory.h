@@ -1,4 +1,5 @@
-// What a slice will take, before anything is loaded: for the planner, `weft info`, and Slice itself.
+// What a slice will take, before anything is loaded: for the planner, `weft info`, and Slice
+// itself.
 #pragma once
 
 #include <string_view>
@@ -9,6 +10,8 @@ namespace weft::kernels {
 
 // Most KV tokens of one slice, over all sessions.
 inline constexpr uint32_t kKvTokensMax = 1u << 30;
+// Most bytes of one slice's KV cache; beyond any machine, it keeps sizes from wrapping.
+inline constexpr uint64_t kKvBytesMax = uint64_t{1} << 48;
 // The head computes this many rows at a time: a large vocabulary's logits are 0.5 MiB a row.
 inline constexpr uint32_t kLogitsRowsMax = 32;
 
@@ -20,7 +23,8 @@ struct SliceShape {
   uint32_t position_count = 0;  // positions a session can reach: context or KV cache, the smaller
 };
 
-// kInvalid: layers that are not there, no KV tokens, no rows.
+// kInvalid: layers that are not there, no KV tokens, no rows. kExhausted: a KV cache over
+// kKvBytesMax.
 Result<SliceShape> slice_shape(const model::ModelConfig& config, const SliceOptions& options);
 
 // Scratch and rotary table of a shape; the same on every backend.

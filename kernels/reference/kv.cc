@@ -52,8 +52,7 @@ std::vector<float> Kv::gather(uint32_t layer, Part part, const KvRow& row) const
     const size_t from = offset(layer, part, position, row);
     float* to = gathered.data() + position * dim;
     for (size_t i = 0; i < dim; ++i) {
-      to[i] =
-          shape().type == KvType::kF32 ? f32_[from + i] : model::f16_to_f32(f16_[from + i]);
+      to[i] = shape().type == KvType::kF32 ? f32_[from + i] : model::f16_to_f32(f16_[from + i]);
     }
   }
   return gathered;

@@ -29,7 +29,7 @@ class Kv : public KvStore {
   void put(size_t offset, std::span<const float> from);
   std::vector<float> gather(uint32_t layer, Part part, const KvRow& row) const;
 
-  std::vector<float> f32_;      // one of the two is empty
+  std::vector<float> f32_;  // one of the two is empty
   std::vector<uint16_t> f16_;
 };
 

@@ -18,13 +18,13 @@ long milliseconds_until(Time deadline, Time now) {
 }  // namespace
 
 Result<std::unique_ptr<JoinListener>> JoinListener::open(const std::string& listen,
-                                                         const CurveKeyPair& own,
-                                                         const CurveKey& client) {
+                                                         const crypto::CurveKeys& own,
+                                                         const crypto::CurveKey& client) {
   std::unique_ptr<JoinListener> listener(new JoinListener());
   WEFT_TRY(ZapHandler zap,
            ZapHandler::open(listener->context_,
                             [client](std::string_view domain,
-                                     const CurveKey& key) -> std::optional<std::string> {
+                                     const crypto::CurveKey& key) -> std::optional<std::string> {
                               if (domain != kDomain || key != client) return std::nullopt;
                               return "joiner";
                             }));
@@ -76,8 +76,8 @@ Result<> JoinListener::reply(const JoinFrame& to, ByteView bytes) {
 }
 
 Result<std::unique_ptr<JoinDialer>> JoinDialer::open(const std::string& address,
-                                                     const CurveKeyPair& own,
-                                                     const CurveKey& server) {
+                                                     const crypto::CurveKeys& own,
+                                                     const crypto::CurveKey& server) {
   std::unique_ptr<JoinDialer> dialer(new JoinDialer());
   dialer->socket_ = ZmqSocket(dialer->context_, ZMQ_DEALER);
   dialer->socket_.dial_curve(own, server);

@@ -29,8 +29,8 @@ class JoinListener {
  public:
   // listen: "0.0.0.0:0" takes a free port. Only `client` is admitted.
   static Result<std::unique_ptr<JoinListener>> open(const std::string& listen,
-                                                    const CurveKeyPair& own,
-                                                    const CurveKey& client);
+                                                    const crypto::CurveKeys& own,
+                                                    const crypto::CurveKey& client);
   uint16_t port() const { return port_; }
   // The next frame; nothing when the time is over.
   std::optional<JoinFrame> wait(Duration timeout);
@@ -55,7 +55,7 @@ class JoinDialer {
  public:
   // Starts to connect to "192.168.1.7:40123"; `server` is the key that must answer.
   static Result<std::unique_ptr<JoinDialer>> open(const std::string& address,
-                                                  const CurveKeyPair& own, const CurveKey& server);
+                                                  const crypto::CurveKeys& own, const crypto::CurveKey& server);
   // How far the connection is, once it has changed or the time is over. kRefused: the other side
   // does not know this code.
   DialProgress wait_connected(Duration timeout);
@@ -67,7 +67,7 @@ class JoinDialer {
   JoinDialer() = default;
 
   ZmqContext context_;
-  ZmqSocket socket_, monitor_;
+  ZmqSocket monitor_, socket_;  // in this order: the monitored socket goes first
   DialProgress progress_ = DialProgress::kWaiting;
 };
 

@@ -21,11 +21,10 @@ constexpr int kRedialDoublingsMax = 5;
 constexpr int kRebindAttemptsMax = 100;  // 10 ms apart: the old socket closes in libzmq's own thread
 constexpr size_t kMessagesWaitingMax = 4096;
 
-std::string user_id_of(const CurveKey& key) { return hex(key.data(), key.size()); }
-
-std::optional<CurveKey> key_of(const std::string& user_id) {
-  CurveKey key;
-  if (!parse_hex(user_id, key.data(), key.size()).ok()) return std::nullopt;
+// The user id of a connection is its CURVE key in hexadecimal.
+std::optional<crypto::CurveKey> key_of(const std::string& user_id) {
+  crypto::CurveKey key;
+  if (!parse_hex(user_id, key.bytes.data(), key.bytes.size()).ok()) return std::nullopt;
   return key;
 }
 
@@ -36,12 +35,6 @@ std::string own_address(const std::string& endpoint) {
   if (endpoint.find("//0.0.0.0:") != std::string::npos) return "tcp://127.0.0.1" + port;
   if (endpoint.find("//[::]:") != std::string::npos) return "tcp://[::1]" + port;
   return endpoint;
-}
-
-CurveKey decode_z85(const char* text) {
-  CurveKey key;
-  zmq_z85_decode(key.data(), text);
-  return key;
 }
 
 int poll_for(std::span<zmq_pollitem_t> items, Duration timeout) {
@@ -67,9 +60,10 @@ Result<std::unique_ptr<Links>> Links::open(LinksOptions options) {
   std::unique_ptr<Links> links(new Links(std::move(options)));
   Links* self = links.get();
   WEFT_TRY(ZapHandler zap, ZapHandler::open(links->context_,
-      [self](std::string_view domain, const CurveKey& key) -> std::optional<std::string> {
+      [self](std::string_view domain,
+           const crypto::CurveKey& key) -> std::optional<std::string> {
         if (domain != kDomain || !self->options_.member_of(key)) return std::nullopt;
-        return user_id_of(key);
+        return to_string(key);
       }));
   links->zap_.emplace(std::move(zap));
   links->endpoint_ = "tcp://" + links->options_.listen;
@@ -80,7 +74,7 @@ Result<std::unique_ptr<Links>> Links::open(LinksOptions options) {
 
 Result<> Links::listen() {
   router_ = ZmqSocket(context_, ZMQ_ROUTER);
-  router_.serve_curve(options_.keys, kDomain);
+  router_.serve_curve(*options_.keys, kDomain);
   const auto bound = router_.bind(endpoint_);
   if (!bound.ok()) {
     Error error = bound.error();
@@ -96,15 +90,9 @@ Result<> Links::listen() {
 }
 
 Result<> Links::self_test() {
-  char public_text[41], secret_text[41];
-  if (zmq_curve_keypair(public_text, secret_text) != 0) {
-    return Error(ErrorCode::kUnsupported, "this libzmq was built without CURVE");
-  }
-  const CurveKey stranger_public = decode_z85(public_text);
-  const CurveKey stranger_secret = decode_z85(secret_text);
-  ZmqSocket stranger(context_, ZMQ_DEALER);
-  stranger.dial_curve({stranger_public, stranger_secret}, options_.keys.public_key);
-  ZmqSocket monitor = stranger.monitor(context_);
+  ZmqSocket monitor, stranger(context_, ZMQ_DEALER);
+  stranger.dial_curve(crypto::CurveKeys::generate(), options_.keys->public_key());
+  monitor = stranger.monitor(context_);
   WEFT_CHECK(stranger.connect(own_address(endpoint_)));
   const SystemClock clock;
   const Time deadline = clock.now() + kSelfTestTimeout;
@@ -127,8 +115,8 @@ Result<> Links::self_test() {
 }
 
 void Links::open_dealer(Dialled& link) {
-  link.socket = ZmqSocket(context_, ZMQ_DEALER);
-  link.socket.dial_curve(options_.keys, link.key);
+  link.socket = ZmqSocket(context_, ZMQ_DEALER);  // ends the old one and its monitor first
+  link.socket.dial_curve(*options_.keys, link.key);
   link.socket.set(ZMQ_IMMEDIATE, 1);  // nothing is queued for a connection that does not stand
   link.monitor = link.socket.monitor(context_);
   link.up = false;
@@ -137,7 +125,8 @@ void Links::open_dealer(Dialled& link) {
   if (!connected.ok()) log_warn("link.address", {{"error", connected.error().message}});
 }
 
-Result<> Links::dial(NodeId peer, const CurveKey& key, const std::string& address, Time) {
+Result<> Links::dial(NodeId peer, const crypto::CurveKey& key,
+                     const std::string& address) {
   const auto found = links_.find(peer);
   if (found != links_.end() && found->second.key == key && found->second.address == address) {
     return {};
@@ -235,7 +224,7 @@ void Links::read_router() {
 void Links::accept_frame(const ReceivedPart& part) {
   ++counters_.frames_in;
   counters_.bytes_in += part.bytes.size();
-  const std::optional<CurveKey> key = key_of(part.user_id);
+  const std::optional<crypto::CurveKey> key = key_of(part.user_id);
   const std::optional<NodeId> member = key ? options_.member_of(*key) : std::nullopt;
   if (!member) {  // revoked since the handshake
     ++counters_.dropped_frames;

@@ -34,10 +34,10 @@ inline constexpr int kMessagesPerPoll = 256;  // so that timers get their turn
 
 struct LinksOptions {
   NodeId self;
-  CurveKeyPair keys;           // the secret must outlive the links
+  const crypto::CurveKeys* keys = nullptr;  // this node's; outlives the links
   std::string listen;          // "0.0.0.0:7071"; port 0 takes a free one
   // The member whose current certificate has this key; asked for each handshake and each message.
-  std::function<std::optional<NodeId>(const CurveKey&)> member_of;
+  std::function<std::optional<NodeId>(const crypto::CurveKey&)> member_of;
 };
 
 struct ReceivedMessage {
@@ -69,7 +69,7 @@ class Links final : public Network {
   uint16_t port() const { return port_; }
 
   // Dials a member, or dials anew if the address or the key changed. kExhausted beyond kLinksMax.
-  Result<> dial(NodeId peer, const CurveKey& key, const std::string& address, Time now);
+  Result<> dial(NodeId peer, const crypto::CurveKey& key, const std::string& address);
   void hang_up(NodeId peer);
   std::optional<std::string> dialled_address(NodeId peer) const;
   bool is_up(NodeId peer) const;
@@ -88,9 +88,9 @@ class Links final : public Network {
 
  private:
   struct Dialled {
-    CurveKey key;
+    crypto::CurveKey key;
     std::string address;
-    ZmqSocket socket, monitor;
+    ZmqSocket monitor, socket;  // in this order: the monitored socket goes first
     bool up = false;
     uint64_t sequence = 0;
     int refusals = 0;               // in a row

@@ -32,9 +32,9 @@ int ZapHandler::serve() {
     // libzmq itself makes these requests; a wrong one is answered all the same, REP demands it.
     std::optional<std::string> user;
     if (parts.size() == kRequestParts && as_text(parts[5].bytes) == "CURVE" &&
-        parts[6].bytes.size() == std::tuple_size_v<CurveKey>) {
-      CurveKey key;
-      std::copy(parts[6].bytes.begin(), parts[6].bytes.end(), key.begin());
+        parts[6].bytes.size() == sizeof(crypto::CurveKey::bytes)) {
+      crypto::CurveKey key;
+      std::copy(parts[6].bytes.begin(), parts[6].bytes.end(), key.bytes.begin());
       user = admit_(as_text(parts[2].bytes), key);
     }
     if (!user) ++refused;

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 
-#include "transport/curve.h"
 #include "transport/zmq_socket.h"
 
 namespace weft::transport {
@@ -15,7 +14,7 @@ namespace weft::transport {
 class ZapHandler {
  public:
   // The user id for a key under a domain, or nothing to refuse it.
-  using Admit = std::function<std::optional<std::string>(std::string_view domain, const CurveKey&)>;
+  using Admit = std::function<std::optional<std::string>(std::string_view domain, const crypto::CurveKey&)>;
 
   // Binds inproc://zeromq.zap.01 of the context; it must be there before any socket is bound.
   static Result<ZapHandler> open(const ZmqContext& context, Admit admit);

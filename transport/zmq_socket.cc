@@ -26,6 +26,15 @@ constexpr int kBacklog = 256;
 // strangers in where no ZAP handler answers.
 constexpr int kZapEnforceDomain = 93;
 
+// "::ffff:192.168.1.7", as a socket for both families names an IPv4 peer, is "192.168.1.7".
+std::string without_v4_prefix(std::string_view address) {
+  constexpr std::string_view kPrefix = "::ffff:";
+  if (address.starts_with(kPrefix) && address.find('.') != std::string_view::npos) {
+    address.remove_prefix(kPrefix.size());
+  }
+  return std::string(address);
+}
+
 }  // namespace
 
 ZmqContext::ZmqContext() : context_(zmq_ctx_new()) {
@@ -62,15 +71,20 @@ ZmqSocket::ZmqSocket(ZmqSocket&& other) noexcept : socket_(other.socket_) {
 
 ZmqSocket& ZmqSocket::operator=(ZmqSocket&& other) noexcept {
   if (this != &other) {
-    if (socket_) zmq_close(socket_);
+    close();
     socket_ = other.socket_;
     other.socket_ = nullptr;
   }
   return *this;
 }
 
-ZmqSocket::~ZmqSocket() {
-  if (socket_) zmq_close(socket_);
+ZmqSocket::~ZmqSocket() { close(); }
+
+void ZmqSocket::close() {
+  if (!socket_) return;
+  zmq_socket_monitor(socket_, nullptr, 0);  // at once; zmq_close alone would stop it only later
+  zmq_close(socket_);
+  socket_ = nullptr;
 }
 
 void ZmqSocket::set(int option, int value) {
@@ -83,17 +97,17 @@ void ZmqSocket::set(int option, std::string_view value) {
   WEFT_ASSERT(rc == 0);
 }
 
-void ZmqSocket::serve_curve(const CurveKeyPair& own, std::string_view domain) {
+void ZmqSocket::serve_curve(const crypto::CurveKeys& own, std::string_view domain) {
   set(ZMQ_CURVE_SERVER, 1);
-  set(ZMQ_CURVE_SECRETKEY, as_text(own.secret_key));
+  set(ZMQ_CURVE_SECRETKEY, as_text(own.secret_key()));
   set(ZMQ_ZAP_DOMAIN, domain);
   set(kZapEnforceDomain, 1);
 }
 
-void ZmqSocket::dial_curve(const CurveKeyPair& own, const CurveKey& server) {
-  set(ZMQ_CURVE_PUBLICKEY, as_text(own.public_key));
-  set(ZMQ_CURVE_SECRETKEY, as_text(own.secret_key));
-  set(ZMQ_CURVE_SERVERKEY, as_text(server));
+void ZmqSocket::dial_curve(const crypto::CurveKeys& own, const crypto::CurveKey& server) {
+  set(ZMQ_CURVE_PUBLICKEY, as_text(own.public_key().bytes));
+  set(ZMQ_CURVE_SECRETKEY, as_text(own.secret_key()));
+  set(ZMQ_CURVE_SERVERKEY, as_text(server.bytes));
 }
 
 Result<> ZmqSocket::bind(const std::string& endpoint) {
@@ -147,7 +161,9 @@ std::optional<ReceivedPart> ZmqSocket::receive() {
   part.bytes.assign(data, data + zmq_msg_size(&message));
   part.more = zmq_msg_more(&message);
   if (const char* user = zmq_msg_gets(&message, "User-Id")) part.user_id = user;
-  if (const char* address = zmq_msg_gets(&message, "Peer-Address")) part.peer_address = address;
+  if (const char* address = zmq_msg_gets(&message, "Peer-Address")) {
+    part.peer_address = without_v4_prefix(address);
+  }
   zmq_msg_close(&message);
   return part;
 }

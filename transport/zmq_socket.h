@@ -9,7 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
-#include "transport/curve.h"
+#include "crypto/keys.h"
 
 namespace weft::transport {
 
@@ -48,15 +48,16 @@ class ZmqSocket {
   void set(int option, int value);
   void set(int option, std::string_view value);
   // CURVE as the server; every connection is put to the ZAP handler of this context under `domain`.
-  void serve_curve(const CurveKeyPair& own, std::string_view domain);
+  void serve_curve(const crypto::CurveKeys& own, std::string_view domain);
   // CURVE as the client of a server with this key.
-  void dial_curve(const CurveKeyPair& own, const CurveKey& server);
+  void dial_curve(const crypto::CurveKeys& own, const crypto::CurveKey& server);
 
   // kConflict if the port is in use. After it, last_endpoint() has the port that was taken.
   Result<> bind(const std::string& endpoint);
   Result<> connect(const std::string& endpoint);
   std::string last_endpoint() const;
-  // Starts a monitor and gives the socket that its events come from.
+  // Starts a monitor and gives the socket that its events come from. Destroy this socket before it:
+  // libzmq's own thread waits for ever on a monitor that nobody reads.
   ZmqSocket monitor(const ZmqContext& context);
 
   // Never waits: kExhausted if no connection stands or its queue is full (libzmq does not say which).
@@ -65,6 +66,8 @@ class ZmqSocket {
   std::optional<ReceivedPart> receive();
 
  private:
+  void close();
+
   void* socket_ = nullptr;
 };
 

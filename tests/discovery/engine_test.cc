@@ -4,8 +4,8 @@
 #include <malloc.h>
 
 #include "base/text.h"
-#include "tests/support/support.h"
 #include "tests/discovery/virtual_lan.h"
+#include "tests/support/support.h"
 
 namespace weft::discovery::test {
 namespace {

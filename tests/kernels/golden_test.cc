@@ -38,7 +38,10 @@ struct NamedBackend {
   std::string name;
   std::function<std::unique_ptr<Backend>()> make;
 };
-const NamedBackend kBackends[] = {{"reference", make_reference_backend}};
+const NamedBackend kBackends[] = {
+    {"reference", make_reference_backend},
+    {"cpu", [] { return make_cpu_backend({.threads = 2}).value(); }},
+    {"cpu_scalar", [] { return make_cpu_backend({.threads = 2, .force_scalar = true}).value(); }}};
 
 struct GoldenCase {
   NamedBackend backend;

@@ -10,7 +10,11 @@ TEST(MakeArray, GivesZeros) {
 }
 
 TEST(MakeArray, WhatCannotBeHadIsAnErrorThatNamesItsPurpose) {
-  for (const size_t count : {size_t{1} << 58, ~size_t{0}}) {
+  std::vector<size_t> counts = {~size_t{0}};
+#ifndef WEFT_SANITIZED  // a sanitizer's allocator ends the program instead
+  counts.push_back(size_t{1} << 58);
+#endif
+  for (const size_t count : counts) {
     const auto refused = make_array<float>(count, "a castle");
     ASSERT_FALSE(refused.ok());
     EXPECT_EQ(refused.error().code, ErrorCode::kExhausted);

@@ -78,7 +78,7 @@ TEST(ReferenceBackend, AttentionSeesEarlierRowsOfItsSessionAndNothingElse) {
 
 TEST(ReferenceBackend, MemoryThatIsNotThereIsAnError) {
   auto backend = make_reference_backend();
-  const auto refused = backend->allocate(size_t{1} << 60);
+  const auto refused = backend->allocate(size_t{1} << 62);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, ErrorCode::kExhausted);
 }

@@ -53,7 +53,7 @@ TEST(ReferenceKv, F16RoundsToTheNearestHalf) {
 }
 
 TEST(ReferenceKv, MemoryThatIsNotThereIsAnError) {
-  const auto refused = Kv::make({KvType::kF32, 1u << 10, 1u << 10, 1u << 10, 1u << 20});
+  const auto refused = Kv::make({KvType::kF32, 1u << 10, 1u << 13, 1u << 13, 1u << 20});
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, ErrorCode::kExhausted);
 }

@@ -20,6 +20,7 @@ inline constexpr Duration kForgetAfter = seconds(60);
 inline constexpr Duration kSettle = seconds(1);        // quiet before a plan that nobody waits for
 inline constexpr Duration kAdoptWait = seconds(3);     // for a plan that others serve to reach us
 inline constexpr Duration kProposeAgain = seconds(2);  // to a stage that does not answer
+inline constexpr Duration kReachWithin = seconds(5);   // a stage waits so long for its fellows
 inline constexpr Duration kLoadStall = seconds(120);   // without progress: the stage has failed
 inline constexpr Duration kReplanEvery = seconds(5);   // after a refusal
 inline constexpr Duration kBackOffFirst = seconds(5);  // a stage that failed to load sits out
@@ -41,6 +42,7 @@ inline constexpr size_t kEndTokensMax = 64;
 // Stages.
 inline constexpr size_t kStageSessionsMax = 1024;
 inline constexpr uint32_t kQueuedRowsMax = 16384;
+inline constexpr uint32_t kDecodeRowsMax = 128;  // of one batch, besides its prefill rows
 inline constexpr int kJobsInFlight = 2;
 inline constexpr size_t kClosedRemembered = 1024;
 // Longer than any head waits, so that only sessions whose Close was lost are caught.

@@ -1,0 +1,97 @@
+// Coordinator: makes the plan, while this node is the one elected to.
+//
+// It asks the planner over all measured profiles and links, proposes the answer to every member,
+// waits until each stage says Ready, and activates. A stage that dies, fails or stalls while loading
+// is left out and the plan made anew at once; one that failed may come back after a growing pause.
+// While a plan serves, a better one replaces it only if no stream is open and it promises at least
+// kWorthwhileGain; a Want for another model waits for nothing but is refused while streams are open.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "mesh/election.h"
+#include "mesh/machine.h"
+#include "mesh/membership.h"
+#include "mesh/outbox.h"
+#include "mesh/rollout.h"
+#include "partition/planner.h"
+#include "transport/message.h"
+
+namespace weft::mesh {
+
+class Coordinator {
+ public:
+  // The references outlive it.
+  Coordinator(const MachineConfig& config, Outbox& outbox, const Membership& members,
+              const Rollout& rollout, EpochCounter& epochs, Time now);
+
+  void on_ready(NodeId from, const transport::Ready& ready, Time now);
+  // A member keeps a higher plan than the one proposed.
+  void on_stale(const transport::Stale& stale, Time now);
+  void on_want(NodeId from, const transport::Want& want, Time now);
+  // A member joined, a profile changed, a link was measured: a better plan may exist.
+  void on_change(Time now);
+  void on_profile(NodeId node, Time now);
+  void on_death(NodeId node, Time now);
+  void tick(Time now);
+
+  // Why there is no plan; empty if there is one or one is loading.
+  const std::string& problem() const { return problem_; }
+  // The planner's answer behind a plan of this node's making; null for others.
+  const partition::Plan* details(Epoch epoch) const {
+    return details_epoch_ == epoch && epoch.value != 0 ? &details_ : nullptr;
+  }
+
+ private:
+  struct Loading {
+    float progress = 0;
+    bool ready = false;
+    Time moved;  // when its progress last rose
+  };
+  struct Pending {  // proposed, not all ready
+    transport::Propose plan;
+    std::map<NodeId, Loading> stages;
+    Time asked;
+  };
+  struct Failure {
+    int count = 0;
+    Time until;
+    std::string why;
+  };
+
+  bool is_coordinator() const { return coordinator_of(members_) == outbox_.self(); }
+  void drive_pending(Time now);
+  void stage_failed(NodeId node, const std::string& why, Time now);
+  Result<const transport::ModelOffer*> choose_model() const;
+  std::set<NodeId> excluded(Time now) const;
+  Result<partition::Plan> make_plan(const transport::ModelOffer& offer, Time now) const;
+  void plan_now(Time now);
+  void consider(Time now);
+  void propose(const transport::ModelOffer& offer, partition::Plan plan, Time now);
+  bool plan_elsewhere(Time now);
+  bool stages_disagree(Time now);
+
+  const MachineConfig& config_;
+  Outbox& outbox_;
+  const Membership& members_;
+  const Rollout& rollout_;
+  EpochCounter& epochs_;
+
+  std::optional<Pending> pending_;
+  partition::Plan details_;
+  Epoch details_epoch_;
+  std::map<NodeId, Failure> failures_;
+  std::optional<ModelId> wanted_;
+  bool changed_ = true;
+  Time quiet_until_;  // no plan before this
+  std::optional<Time> elsewhere_since_;
+  std::optional<Time> disagree_since_;
+  std::string problem_;
+};
+
+}  // namespace weft::mesh

@@ -1,0 +1,288 @@
+#include "mesh/stage.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "mesh/checks.h"
+#include "mesh/limits.h"
+
+namespace weft::mesh {
+namespace {
+
+constexpr double kRateShare = 0.2;  // of the newest batch in the decode rate
+
+}  // namespace
+
+void Stage::start(const transport::Propose& plan, size_t index) {
+  WEFT_ASSERT(index < plan.stages.size());
+  stop();
+  plan_ = plan;
+  index_ = index;
+  kv_free_tokens_ = plan.kv_tokens;
+  decode_rows_per_s_ = 0;
+}
+
+void Stage::stop() {
+  while (!sessions_.empty()) drop(sessions_.begin()->first);
+  jobs_.clear();
+  plan_.reset();
+  kv_free_tokens_ = 0;
+}
+
+void Stage::refuse(NodeId head, SessionId session, Error error) {
+  log_debug("stage.refused", {{"session", to_string(session)}, {"why", error.message}});
+  outbox_.send(head, transport::Refused{epoch(), session, error.code, std::move(error.message)});
+}
+
+void Stage::drop(SessionId id) {
+  const auto it = sessions_.find(id);
+  if (it == sessions_.end()) return;
+  for (const Waiting& waiting : it->second.waiting) queued_rows_ -= waiting.step.token_count;
+  sessions_.erase(it);
+  outbox_.emit(ReleaseSession{epoch(), id});
+  closed_.push_back(id);
+  if (closed_.size() > kClosedRemembered) closed_.pop_front();
+}
+
+bool Stage::fail(SessionId id, Error error) {
+  const auto it = sessions_.find(id);
+  if (it == sessions_.end()) return false;
+  refuse(it->second.head, id, std::move(error));
+  drop(id);
+  return true;
+}
+
+void Stage::on_step(NodeId from, transport::Step step, Time now) {
+  WEFT_ASSERT(plan_ && step.epoch == plan_->epoch);
+  if (const Result<> checked = check_step(step, *plan_, index_, from); !checked) {
+    // Only the feeder may speak for a session; anyone else learns of the refusal and changes nothing.
+    const NodeId feeder = index_ == 0 ? step.head : plan_->stages[index_ - 1].node;
+    if (from == feeder) {
+      refuse(step.head, step.session, checked.error());
+      const auto it = sessions_.find(step.session);
+      if (it != sessions_.end() && it->second.head == step.head) drop(step.session);
+    } else {
+      refuse(from, step.session, checked.error());
+    }
+    return;
+  }
+  if (std::find(closed_.begin(), closed_.end(), step.session) != closed_.end()) return;
+  const auto known = sessions_.find(step.session);
+  if (known != sessions_.end() && known->second.head != step.head) {
+    return refuse(from, step.session, Error(ErrorCode::kInvalid, "the session has another head"));
+  }
+  const uint32_t expected = known == sessions_.end() ? 0 : known->second.next_position;
+  if (step.first_position + step.token_count <= expected) return;  // a duplicate
+  if (step.first_position != expected) {
+    Error gap(ErrorCode::kInvalid, cat("rows at position ", step.first_position, " where ",
+                                       expected, " is next: a message was lost"));
+    refuse(step.head, step.session, std::move(gap));
+    return drop(step.session);
+  }
+  if (queued_rows_ + step.token_count > kQueuedRowsMax ||
+      (known == sessions_.end() && sessions_.size() >= kStageSessionsMax)) {
+    refuse(step.head, step.session,
+           Error(ErrorCode::kExhausted, cat("the stage's queue is full (", queued_rows_,
+                                            " rows wait); try again later")));
+    return drop(step.session);
+  }
+  Session& session = sessions_[step.session];
+  session.head = step.head;
+  session.next_position = expected + step.token_count;
+  session.last_used = now;
+  queued_rows_ += step.token_count;
+  session.waiting.push_back({next_arrival_++, std::move(step)});
+}
+
+void Stage::on_close(NodeId from, const transport::Close& close) {
+  if (close.epoch != epoch()) return;
+  const auto it = sessions_.find(close.session);
+  if (it != sessions_.end()) {
+    if (it->second.head == from) drop(close.session);
+    return;
+  }
+  // Its rows may still be on their way from the stage before: they must start nothing.
+  if (std::find(closed_.begin(), closed_.end(), close.session) == closed_.end()) {
+    closed_.push_back(close.session);
+    if (closed_.size() > kClosedRemembered) closed_.pop_front();
+  }
+}
+
+void Stage::on_head_dead(NodeId head) {
+  std::vector<SessionId> orphans;
+  for (const auto& [id, session] : sessions_) {
+    if (session.head == head) orphans.push_back(id);
+  }
+  for (const SessionId id : orphans) drop(id);
+}
+
+BatchSequence Stage::take_rows(SessionId id, Session& session, uint32_t rows_max) {
+  BatchSequence sequence;
+  sequence.session = id;
+  sequence.first_position = session.waiting.front().step.first_position;
+  do {
+    transport::Step step = std::move(session.waiting.front().step);
+    session.waiting.pop_front();
+    sequence.row_count += step.token_count;
+    sequence.reserve_tokens = std::max(sequence.reserve_tokens, step.reserve_tokens);
+    sequence.sample = step.sample;
+    sequence.sampling = step.sampling;
+    sequence.history = std::move(step.history);
+    sequence.tokens.insert(sequence.tokens.end(), step.tokens.begin(), step.tokens.end());
+    if (!step.hidden.empty()) sequence.hidden.push_back(std::move(step.hidden));
+  } while (!sequence.sample && !session.waiting.empty() &&
+           sequence.row_count + session.waiting.front().step.token_count <= rows_max);
+  queued_rows_ -= sequence.row_count;
+  ++session.jobs;
+  return sequence;
+}
+
+BatchJob Stage::next_batch() {
+  struct Candidate {
+    bool prefill;
+    uint64_t arrival;
+    SessionId session;
+    auto operator<=>(const Candidate&) const = default;
+  };
+  std::vector<Candidate> candidates;
+  for (const auto& [id, session] : sessions_) {
+    if (session.waiting.empty()) continue;
+    const Waiting& front = session.waiting.front();
+    candidates.push_back({front.step.token_count > 1, front.arrival, id});
+  }
+  std::sort(candidates.begin(), candidates.end());
+
+  BatchJob batch;
+  batch.epoch = epoch();
+  uint32_t prefill_rows = 0, decode_rows = 0;
+  for (const Candidate& candidate : candidates) {
+    Session& session = sessions_.at(candidate.session);
+    if (!candidate.prefill && ++decode_rows > kDecodeRowsMax) continue;
+    if (candidate.prefill) {
+      // One prompt's chunk always goes, however small the budget: else decode rows could starve it.
+      const uint32_t rows = session.waiting.front().step.token_count;
+      if (prefill_rows > 0 && prefill_rows + rows > row_budget_) continue;
+    }
+    const uint32_t room = candidate.prefill ? row_budget_ - std::min(row_budget_, prefill_rows) : 1;
+    batch.sequences.push_back(take_rows(candidate.session, session, room));
+    batch.row_count += batch.sequences.back().row_count;
+    if (candidate.prefill) prefill_rows += batch.sequences.back().row_count;
+  }
+  return batch;
+}
+
+void Stage::pump() {
+  if (!plan_) return;
+  while (queued_rows_ > 0 && jobs_.size() < size_t(kJobsInFlight) &&
+         (jobs_.empty() || queued_rows_ >= row_budget_)) {
+    BatchJob batch = next_batch();
+    Job& job = jobs_[next_job_];
+    for (BatchSequence& sequence : batch.sequences) {
+      BatchSequence kept;
+      kept.session = sequence.session;
+      kept.first_position = sequence.first_position;
+      kept.row_count = sequence.row_count;
+      kept.reserve_tokens = sequence.reserve_tokens;
+      kept.sample = sequence.sample;
+      kept.sampling = sequence.sampling;
+      kept.history = sequence.history;
+      job.sequences.push_back(std::move(kept));
+      sequence.sample = sequence.sample && is_last();
+    }
+    outbox_.emit(SubmitBatch{next_job_++, std::move(batch)});
+  }
+}
+
+Result<> Stage::check_output(const BatchSequence& sequence, const SequenceOutput& output) const {
+  if (output.error) return *output.error;
+  if (!is_last()) {
+    if (output.hidden.size() != uint64_t{sequence.row_count} * plan_->hidden_dim * sizeof(float)) {
+      return Error(ErrorCode::kInternal, "the slice gave activations of a wrong size");
+    }
+    return {};
+  }
+  if (sequence.sample && (output.token < 0 || uint32_t(output.token) >= plan_->vocab_size)) {
+    return Error(ErrorCode::kInternal, "the slice drew a token beyond the vocabulary");
+  }
+  return {};
+}
+
+void Stage::on_batch_done(uint64_t number, Result<BatchOutput> result, Time now) {
+  const auto it = jobs_.find(number);
+  if (it == jobs_.end()) return;  // of an epoch that has ended
+  const Job job = std::move(it->second);
+  jobs_.erase(it);
+  if (result.ok() && result->sequences.size() != job.sequences.size()) {
+    result = Error(ErrorCode::kInternal, "the slice answered another number of sequences");
+  }
+  if (result.ok()) {
+    kv_free_tokens_ = result->kv_free_tokens;
+    const auto decoded = std::count_if(job.sequences.begin(), job.sequences.end(),
+                                       [](const auto& sequence) { return sequence.row_count == 1; });
+    if (decoded > 0 && result->elapsed_s > 0) {
+      const double rate = double(decoded) / result->elapsed_s;
+      decode_rows_per_s_ += (decode_rows_per_s_ == 0 ? 1 : kRateShare) * (rate - decode_rows_per_s_);
+    }
+  }
+  for (size_t i = 0; i < job.sequences.size(); ++i) {
+    const BatchSequence& sequence = job.sequences[i];
+    const auto session = sessions_.find(sequence.session);
+    if (session == sessions_.end()) continue;  // closed meanwhile
+    session->second.last_used = now;
+    --session->second.jobs;
+    const Result<> checked =
+        result.ok() ? check_output(sequence, result->sequences[i]) : Result<>(result.error());
+    if (!checked) {
+      fail(sequence.session, checked.error());
+    } else {
+      hand_on(sequence, result->sequences[i], session->second.head);
+    }
+  }
+}
+
+void Stage::hand_on(const BatchSequence& sequence, const SequenceOutput& output, NodeId head) {
+  const uint32_t end = sequence.first_position + sequence.row_count;
+  if (is_last()) {
+    outbox_.send(head, transport::Token{epoch(), sequence.session, end,
+                                        sequence.sample ? output.token : kNoToken});
+    return;
+  }
+  const uint32_t frame_rows = rows_per_step(plan_->hidden_dim);
+  const size_t row_bytes = size_t{plan_->hidden_dim} * sizeof(float);
+  const auto whole = std::make_shared<const SharedBytes>(output.hidden);
+  for (uint32_t row = 0; row < sequence.row_count; row += frame_rows) {
+    const uint32_t rows = std::min(frame_rows, sequence.row_count - row);
+    transport::Step step;
+    step.epoch = epoch();
+    step.session = sequence.session;
+    step.head = head;
+    step.first_position = sequence.first_position + row;
+    step.token_count = rows;
+    step.reserve_tokens = sequence.reserve_tokens;
+    if (sequence.sample && row + rows == sequence.row_count) {
+      step.sample = true;
+      step.sampling = sequence.sampling;
+      step.history = sequence.history;
+    }
+    step.hidden = SharedBytes(whole, whole->view().subspan(row * row_bytes, rows * row_bytes));
+    outbox_.send(plan_->stages[index_ + 1].node, std::move(step));
+  }
+}
+
+void Stage::tick(Time now) {
+  std::vector<SessionId> idle;
+  for (const auto& [id, session] : sessions_) {
+    if (session.jobs == 0 && session.waiting.empty() && now - session.last_used >= kStageIdleMax) {
+      idle.push_back(id);
+    }
+  }
+  for (const SessionId id : idle) {
+    log_warn("stage.session_abandoned", {{"session", to_string(id)}});
+    drop(id);
+  }
+}
+
+}  // namespace weft::mesh

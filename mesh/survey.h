@@ -1,0 +1,33 @@
+// Survey: what the members' profiles, offers and beats add up to, as the planner's question.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/id.h"
+#include "mesh/machine.h"
+#include "mesh/membership.h"
+#include "mesh/view.h"
+#include "partition/planner.h"
+#include "transport/message.h"
+
+namespace weft::mesh {
+
+// The models that alive members hold, by name, then id; each with its holders.
+std::vector<OfferView> offers(const Membership& members);
+
+// An alive member's offer of this model; null if none holds it.
+const transport::ModelOffer* find_offer(const Membership& members, ModelId model);
+std::vector<NodeId> holders(const Membership& members, ModelId model);
+
+// The planner's question over alive members with a profile, without `excluded`.
+partition::PlanRequest plan_request(const Membership& members, const transport::ModelOffer& offer,
+                                    const MachineConfig& config, size_t min_nodes,
+                                    const std::set<NodeId>& excluded);
+
+// Streams that are open on alive members, as their last beats say.
+uint32_t open_sessions(const Membership& members);
+
+}  // namespace weft::mesh

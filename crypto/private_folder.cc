@@ -85,16 +85,16 @@ Result<PrivateFolder> PrivateFolder::open(std::string path) {
   return PrivateFolder(std::move(path), std::move(fd));
 }
 
-Result<FolderLock> PrivateFolder::lock() const {
+Result<FolderLock> PrivateFolder::lock(int tries) const {
   WEFT_TRY(FileDescriptor fd, open_lock_file(fd_.get(), kLockName, path_of(kLockName)));
-  for (int i = 0; i < kLockTries; ++i) {
+  for (int i = 0; i < tries; ++i) {
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return FolderLock(std::move(fd));
     if (errno != EWOULDBLOCK && errno != EINTR) return system_error("lock", path_, errno);
     std::this_thread::sleep_for(std::chrono::milliseconds(kLockTryMs));
   }
   return Error(ErrorCode::kTimeout,
                cat("another weft command has held ", path_of(kLockName), " for ",
-                   kLockTries * kLockTryMs / 1000, " s; wait for it or end it, then try again"));
+                   tries * kLockTryMs, " ms; wait for it or end it, then try again"));
 }
 
 Result<bool> PrivateFolder::has(std::string_view name) const {

@@ -42,8 +42,8 @@ class PrivateFolder {
 
   const std::string& path() const { return path_; }
 
-  // Excludes other commands and threads. kTimeout after kLockTries * kLockTryMs.
-  Result<FolderLock> lock() const;
+  // Excludes other commands and threads. kTimeout after `tries` times kLockTryMs.
+  Result<FolderLock> lock(int tries = kLockTries) const;
 
   Result<bool> has(std::string_view name) const;
   // The whole file. kNotFound; kDenied as above; kCorrupt if it is larger than `limit_bytes`.

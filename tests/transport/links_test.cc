@@ -206,9 +206,7 @@ TEST_F(LinksTest, MembersComeBackByThemselvesAfterARebind) {
   EXPECT_EQ(b.links->port(), port);
   // What is sent before the break is noticed is lost; once the link is back, messages arrive.
   EXPECT_TRUE(pump({a.links.get(), b.links.get()}, [&] {
-    if (a.links->is_up(b.id)) {
-      EXPECT_TRUE(a.links->send(b.id, Activate{{1}}).ok());
-    }
+    (void)a.links->send(b.id, Activate{{1}});
     return !b.links->take_messages().empty();
   }));
 }

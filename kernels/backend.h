@@ -59,7 +59,7 @@ struct TensorView {
 // What a matrix is used for: it decides the layout.
 enum class WeightUse {
   kMatmul,  // only multiplied with
-  kLookup,  // only rows are read out (token embedding)
+  kLookup,  // only rows are read out (token embedding; a norm's vector is its one row)
   kBoth,    // tied embeddings
 };
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -19,6 +20,11 @@ inline constexpr uint32_t kPageTokens = 32;
 
 enum class KvType : uint8_t { kF32, kF16 };
 Result<KvType> parse_kv_type(std::string_view name);  // "f32", "f16"
+std::string_view kv_type_name(KvType type);
+// Pages that hold `token_count` positions.
+inline constexpr uint32_t kv_pages_for(uint32_t token_count) {
+  return token_count / kPageTokens + (token_count % kPageTokens != 0);
+}
 
 struct KvShape {
   KvType type = KvType::kF16;
@@ -27,6 +33,7 @@ struct KvShape {
   uint32_t head_dim = 0;
   uint32_t page_count = 0;
 
+  uint32_t kv_dim() const { return kv_head_count * head_dim; }
   uint64_t bytes_per_token() const;  // keys and values, all layers
   uint64_t bytes() const { return bytes_per_token() * kPageTokens * page_count; }
 };
@@ -53,15 +60,21 @@ struct KvRow {
 // Which session holds which pages. Not thread-safe.
 class KvPages {
  public:
+  // At most UINT32_MAX / kPageTokens pages (asserted), so that tokens can be counted in 32 bits.
   explicit KvPages(uint32_t page_count);
 
   // Makes room for positions 0..token_count-1 of a session. kExhausted leaves it as it was.
   Result<> reserve(SessionId session, uint32_t token_count);
+  // Pages that `reserve` would take; a batch asks for all its sessions before it reserves any.
+  uint32_t missing_pages(SessionId session, uint32_t token_count) const;
+  // Gives back the pages after the first `page_count`: what a failed batch had reserved.
+  void shrink(SessionId session, uint32_t page_count);
   // Gives all pages of a session back; unknown sessions are ignored.
   void release(SessionId session);
   // Valid until the next reserve or release of the session; empty if unknown.
   std::span<const uint32_t> pages(SessionId session) const;
 
+  uint32_t free_pages() const { return uint32_t(free_.size()); }
   uint32_t free_tokens() const { return uint32_t(free_.size()) * kPageTokens; }
   uint32_t total_tokens() const { return page_count_ * kPageTokens; }
   size_t session_count() const { return sessions_.size(); }

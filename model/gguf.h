@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -52,6 +53,7 @@ class GgufFile {
 
   // Metadata. Numbers of any integer (or float) type are converted if they fit.
   // kNotFound if the key is absent, kCorrupt if its type does not fit.
+  // Views of text are valid while this lives. Any thread.
   bool has(std::string_view key) const;
   Result<uint64_t> u64(std::string_view key) const;
   Result<double> f64(std::string_view key) const;
@@ -60,6 +62,8 @@ class GgufFile {
   Result<std::vector<std::string_view>> texts(std::string_view key) const;
   Result<std::vector<float>> floats(std::string_view key) const;
   Result<std::vector<int64_t>> integers(std::string_view key) const;
+  // Elements of an array, without reading them; errors as above.
+  Result<uint64_t> array_size(std::string_view key) const;
   // All keys with their values as short text, for `weft info`.
   std::vector<std::pair<std::string, std::string>> describe() const;
 

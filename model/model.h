@@ -1,7 +1,7 @@
 // A model as it is: a GGUF file, its architecture as data, and its tensors by role.
 //
-// An architecture (model/arch_*.cc) turns metadata into a ModelConfig and says which tensors a layer
-// has; kernels/block.cc walks that data and knows no architecture by name.
+// An architecture (model/architecture.h, model/arch_*.cc) is data that says which tensors a layer has
+// and how heads rotate; kernels/block.cc walks what becomes of it and knows no architecture by name.
 #pragma once
 
 #include <memory>
@@ -61,7 +61,10 @@ struct LayerTensors {
 class Model {
  public:
   // Opens, recognises the architecture and checks that every tensor it needs is there with the
-  // shape it must have. An unknown architecture names itself and what is supported.
+  // shape it must have, that norms are F32, and that no tensor is left over which would change what
+  // the model computes. kUnsupported names an architecture or a feature that is not computed here
+  // and what is; kCorrupt names the key or the tensor; else as GgufFile::open. Every message begins
+  // with the path.
   static Result<Model> open(const std::string& path);
 
   const ModelConfig& config() const { return config_; }
@@ -77,7 +80,9 @@ class Model {
   std::vector<const GgufTensor*> slice_tensors(uint32_t first_layer, uint32_t last_layer) const;
 
  private:
-  friend Result<> read_llama(Model& model);
+  Model() = default;
+  Result<> load(const std::string& path);
+
   ModelConfig config_;
   std::unique_ptr<GgufFile> file_;
   std::vector<LayerTensors> layers_;

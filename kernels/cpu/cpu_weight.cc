@@ -1,0 +1,97 @@
+#include "kernels/cpu/cpu_weight.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/text.h"
+#include "kernels/cpu/panel.h"
+
+namespace weft::kernels {
+namespace {
+
+constexpr uint64_t kCopyChunkBytes = uint64_t{1} << 20;
+
+uint32_t chunk_count(uint64_t items, uint64_t per_chunk) {
+  return uint32_t((items + per_chunk - 1) / per_chunk);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<CpuWeight>> CpuWeight::load(const TensorView& tensor, WeightUse use,
+                                                   ThreadPool& pool) {
+  const model::TensorTypeInfo& info = model::tensor_type_info(tensor.type);
+  if (tensor.rows == 0 || tensor.cols == 0 || tensor.cols % info.block_elements != 0) {
+    return Error(ErrorCode::kInvalid,
+                 cat("a ", info.name, " tensor of ", tensor.rows, " x ", tensor.cols,
+                     " values: rows must hold whole blocks of ", info.block_elements));
+  }
+  const uint64_t row_bytes = uint64_t{tensor.cols / info.block_elements} * info.block_bytes;
+  if (tensor.data.size() % row_bytes != 0 || tensor.data.size() / row_bytes != tensor.rows) {
+    return Error(ErrorCode::kInvalid,
+                 cat("a ", info.name, " tensor of ", tensor.rows, " x ", tensor.cols,
+                     " values cannot have ", tensor.data.size(), " bytes"));
+  }
+  std::unique_ptr<CpuWeight> weight(new CpuWeight(tensor, row_bytes));
+  if (use != WeightUse::kLookup) {
+    WEFT_CHECK(weight->load_panels(tensor.data, pool));
+  } else if (tensor.rows == 1) {
+    WEFT_CHECK(weight->load_vector(tensor.data));
+  } else {
+    WEFT_CHECK(weight->load_rows(tensor.data, pool));
+  }
+  return weight;
+}
+
+Result<> CpuWeight::load_panels(ByteView data, ThreadPool& pool) {
+  const uint64_t one_panel = kernels::panel_bytes(type_, cols());
+  const uint32_t panels = panel_count(rows());
+  WEFT_TRY(memory_, MappedMemory::create(one_panel * panels));
+  panel_bytes_ = one_panel;
+  const uint64_t per_chunk = std::max<uint64_t>(1, kCopyChunkBytes / one_panel);
+  pool.parallel_for(chunk_count(panels, per_chunk), [&](uint32_t chunk) {
+    const uint64_t end = std::min<uint64_t>(panels, (chunk + 1) * per_chunk);
+    for (uint64_t p = chunk * per_chunk; p < end; ++p) {
+      const uint32_t first = uint32_t(p * kPanelRows);
+      const uint32_t count = std::min(kPanelRows, rows() - first);
+      pack_panel(type_, data.data() + first * row_bytes_, row_bytes_, count, cols(),
+                 memory_.data() + p * one_panel);
+    }
+  });
+  return {};
+}
+
+Result<> CpuWeight::load_rows(ByteView data, ThreadPool& pool) {
+  WEFT_TRY(memory_, MappedMemory::create(data.size()));
+  pool.parallel_for(chunk_count(data.size(), kCopyChunkBytes), [&](uint32_t chunk) {
+    const uint64_t begin = chunk * kCopyChunkBytes;
+    const uint64_t count = std::min<uint64_t>(kCopyChunkBytes, data.size() - begin);
+    std::memcpy(memory_.data() + begin, data.data() + begin, count);
+  });
+  return {};
+}
+
+Result<> CpuWeight::load_vector(ByteView data) {
+  WEFT_TRY(memory_, MappedMemory::create(uint64_t{cols()} * sizeof(float)));
+  model::dequantize(type_, data, {reinterpret_cast<float*>(memory_.data()), cols()});
+  type_ = model::TensorType::kF32;
+  row_bytes_ = memory_.size();
+  return {};
+}
+
+std::span<const float> CpuWeight::values() const {
+  WEFT_ASSERT(type_ == model::TensorType::kF32 && !has_panels());
+  return {reinterpret_cast<const float*>(memory_.data()), memory_.size() / sizeof(float)};
+}
+
+void CpuWeight::read_row(uint32_t row, std::span<float> out, std::span<uint8_t> scratch) const {
+  WEFT_ASSERT(row < rows() && out.size() == cols());
+  if (!has_panels()) {
+    model::dequantize(type_, {memory_.data() + row * row_bytes_, row_bytes_}, out);
+    return;
+  }
+  WEFT_ASSERT(scratch.size() >= row_bytes_);
+  unpack_row(type_, panel(row / kPanelRows), row % kPanelRows, cols(), scratch.data());
+  model::dequantize(type_, {scratch.data(), row_bytes_}, out);
+}
+
+}  // namespace weft::kernels

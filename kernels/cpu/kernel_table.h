@@ -1,0 +1,107 @@
+// KernelTable: the inner loops of the cpu backend, one table per instruction set. A table is chosen
+// once, when the backend is made; all loops of a process come from one table.
+//
+// Files named *_avx2.cc are compiled for that instruction set. They include this header, the
+// layouts and the compiler's intrinsics only: an inline function of the standard library compiled
+// there could be picked by the linker for the whole program and end it on an older processor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace weft::kernels {
+
+// Activations, quantized to int8: value = scale * code, |code| <= 127.
+// For weights in blocks of 32 (Q4_0, Q8_0).
+struct ActivationBlock32 {
+  float scale;
+  int32_t sum;  // of the codes
+  int8_t codes[32];
+};
+static_assert(sizeof(ActivationBlock32) == 40);
+
+// For weights in blocks of 256 (Q4_K, Q5_K, Q6_K).
+struct ActivationBlock256 {
+  float scale;
+  float unused[3];
+  int16_t sums32[8];   // of the codes of each 32
+  int16_t sums16[16];  // of the codes of each 16
+  int8_t codes[256];
+};
+static_assert(sizeof(ActivationBlock256) == 320);
+
+// Rows of x that one tile of a product takes at most.
+inline constexpr uint32_t kTileRows = 4;
+
+// out[r, lane] = sum over k of x[r, k] * panel[lane, k], for the 8 lanes of one panel.
+// The order of the sum depends on k only: any number of rows gives the same bits per row.
+struct MatmulTile {
+  const uint8_t* panel;  // kernels/cpu/panel.h
+  const uint8_t* x;      // rows of floats, ActivationBlock32 or ActivationBlock256
+  uint64_t x_stride;     // bytes from row to row
+  uint32_t cols;
+  float* out;           // 8 floats for each row
+  uint64_t out_stride;  // floats from row to row
+};
+using MatmulFunction = void (*)(const MatmulTile& tile, uint32_t x_rows);
+
+inline constexpr uint32_t kHeadDimMax = 512;
+inline constexpr uint32_t kSharedHeadsMax = 4;
+
+// softmax(scale * q k^T) v of one row for up to kSharedHeadsMax heads that share one kv head.
+// A page holds, per kv head, keys transposed as [head_dim][kPageTokens] and then values as
+// [kPageTokens][value_stride]; see kernels/cpu/kv_store.h.
+struct AttentionTask {
+  const uint8_t* first_page;  // this layer's and head's part of page 0
+  uint64_t page_stride;       // bytes
+  const uint32_t* pages;      // the session's, in order
+  uint32_t length;            // positions to attend to, at least 1
+  uint32_t head_dim;
+  uint32_t value_stride;  // elements; head_dim rounded up to 8
+  uint32_t heads;         // 1..kSharedHeadsMax
+  float scale;
+  const float* q;  // [heads, head_dim]
+  float* out;      // [heads, head_dim]
+};
+
+// Stores one row's key and value of one head at `slot` of a page.
+struct KvAppend {
+  uint8_t* page;  // this layer's and head's part of the page
+  uint32_t slot;  // 0..kPageTokens-1
+  uint32_t head_dim;
+  uint32_t value_stride;  // elements
+  const float* key;       // [head_dim]
+  const float* value;
+};
+
+struct KernelTable {
+  const char* name;
+
+  MatmulFunction matmul_f32, matmul_f16, matmul_bf16;    // x: floats
+  MatmulFunction matmul_q8_0, matmul_q4_0;               // x: ActivationBlock32
+  MatmulFunction matmul_q4_k, matmul_q5_k, matmul_q6_k;  // x: ActivationBlock256
+
+  // cols is a multiple of the block.
+  void (*quantize_32)(const float* x, uint32_t cols, ActivationBlock32* out);
+  void (*quantize_256)(const float* x, uint32_t cols, ActivationBlock256* out);
+
+  void (*rms_norm)(float* out, const float* x, const float* weight, uint32_t dim, float epsilon);
+  // Rotates one head in place; cosines and sines are [dims / 2] of its position.
+  void (*rope)(float* head, const float* cosines, const float* sines, uint32_t dims,
+               bool interleaved);
+  void (*swiglu)(float* out, const float* gate, const float* up, size_t count);
+  void (*add)(float* x, const float* y, size_t count);
+
+  void (*append_f32)(const KvAppend& append);
+  void (*append_f16)(const KvAppend& append);
+  void (*attend_f32)(const AttentionTask& task);
+  void (*attend_f16)(const AttentionTask& task);
+};
+
+// Plain C++ for any processor.
+const KernelTable& scalar_kernels();
+// AVX2 with FMA and F16C; null where this build has none. To be used only if the processor has
+// them.
+const KernelTable* avx2_kernels();
+
+}  // namespace weft::kernels

@@ -1,0 +1,63 @@
+#include "kernels/cpu/mapped_memory.h"
+
+#include <sys/mman.h>
+
+#include <utility>
+
+#include "base/text.h"
+
+namespace weft::kernels {
+namespace {
+
+constexpr uint64_t kHugePageBytes = uint64_t{2} << 20;
+constexpr uint64_t kMappingBytesMax = uint64_t{1} << 46;
+
+}  // namespace
+
+Result<MappedMemory> MappedMemory::create(uint64_t bytes) {
+  MappedMemory memory;
+  if (bytes == 0) return memory;
+  const bool large = bytes >= kHugePageBytes;
+  // Address space, not memory: the part before the aligned start is never touched.
+  const uint64_t slack = large ? kHugePageBytes : 0;
+  void* mapping = MAP_FAILED;
+  if (bytes <= kMappingBytesMax) {
+    mapping =
+        mmap(nullptr, bytes + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  }
+  if (mapping == MAP_FAILED) {
+    return Error(ErrorCode::kExhausted, cat("the system gives no ", format_bytes(bytes),
+                                            " of memory; free some or choose a smaller model"));
+  }
+  auto start = reinterpret_cast<uintptr_t>(mapping);
+  if (large) {
+    start = (start + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+    // Advice only: without huge pages it is slower, not wrong.
+    (void)madvise(reinterpret_cast<void*>(start), bytes, MADV_HUGEPAGE);
+  }
+  memory.mapping_ = mapping;
+  memory.mapping_bytes_ = bytes + slack;
+  memory.data_ = reinterpret_cast<uint8_t*>(start);
+  memory.size_ = bytes;
+  return memory;
+}
+
+MappedMemory::~MappedMemory() {
+  if (mapping_ != nullptr) munmap(mapping_, mapping_bytes_);
+}
+
+MappedMemory::MappedMemory(MappedMemory&& other) noexcept
+    : mapping_(std::exchange(other.mapping_, nullptr)),
+      mapping_bytes_(std::exchange(other.mapping_bytes_, 0)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
+
+MappedMemory& MappedMemory::operator=(MappedMemory&& other) noexcept {
+  std::swap(mapping_, other.mapping_);
+  std::swap(mapping_bytes_, other.mapping_bytes_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+}  // namespace weft::kernels

@@ -1,0 +1,68 @@
+// Panels: the layout the cpu's matrix products read.
+//
+// A panel is 8 output rows. Its blocks (256 or 32 columns for quantized types, one column for float
+// types) follow each other, so a product reads it in one straight pass, and one 32-bit lane belongs
+// to one row: groups of 4 columns are interleaved as 8 rows x 4 bytes. A panel block takes exactly
+// the bytes of 8 blocks of the file; a last panel with fewer rows is padded with zeros.
+//
+//   Q8_0   8 x f16 d | 8 groups of int8
+//   Q4_0   8 x f16 d | 4 x 32 bytes: low nibbles are group j, high nibbles group j + 4
+//   Q4_K   8 x f16 d | 8 x f16 dmin | 3 x 32 bytes of 6-bit scales and mins | 8 sub-blocks of 32
+//          columns, each 4 x 32 bytes of nibbles as in Q4_0
+//   Q5_K   as Q4_K, then 8 x 32 bytes: bit g of sub-block s's bytes is the fifth bit of group g
+//   Q6_K   8 x f16 d | 4 x 32 int8 scales (4 per row) | nibbles as in Q4_K | 16 x 32 bytes: two
+//          bits each for groups 0..3, then 4..7, of each sub-block
+//   F32, F16, BF16   per column 8 values
+//
+// The 16 values of 6 bits (8 scales s, 8 mins m) of a row are kept in three 32-bit words:
+//   word 0 = s0..s3 | bits 0-1 of m0..m3 << 6 (per byte), word 1 = s4..s7 | bits 2-3 of m0..m3 <<
+//   6, word 2 = m4..m7 | bits 4-5 of m0..m3 << 6.
+// Source of the blocks themselves: the GGUF specification (ggml docs/gguf.md).
+#pragma once
+
+#include <cstdint>
+
+#include "model/tensor_type.h"
+
+namespace weft::kernels {
+
+inline constexpr uint32_t kPanelRows = 8;
+inline constexpr uint32_t kBlockElementsMax = 256;
+
+// Where the parts of a panel block begin.
+inline constexpr uint32_t kKScalesAt = 32;    // Q4_K, Q5_K
+inline constexpr uint32_t kKNibblesAt = 128;  // Q4_K, Q5_K
+inline constexpr uint32_t kQ5HighAt = 1152;
+inline constexpr uint32_t kQ6ScalesAt = 16;
+inline constexpr uint32_t kQ6NibblesAt = 144;
+inline constexpr uint32_t kQ6HighAt = 1168;
+inline constexpr uint32_t kSmallCodesAt = 16;  // Q4_0, Q8_0
+
+// One block of one row, taken apart. Codes are the stored integers: 0..15, 0..31, 0..63 or, for
+// Q8_0, int8 as bytes.
+struct BlockParts {
+  uint16_t d;
+  uint16_t dmin;
+  uint8_t scales[16];  // 8 of them for Q4_K and Q5_K; int8 as bytes for Q6_K
+  uint8_t mins[8];
+  alignas(32) uint8_t codes[kBlockElementsMax];
+};
+
+inline constexpr uint32_t panel_count(uint32_t rows) {
+  return rows / kPanelRows + (rows % kPanelRows != 0 ? 1 : 0);
+}
+// Bytes of one panel of `cols` columns (a multiple of the type's block).
+uint64_t panel_bytes(model::TensorType type, uint32_t cols);
+bool is_quantized(model::TensorType type);
+
+// Fills one zeroed panel from `row_count` (1..8) rows of the file's layout.
+void pack_panel(model::TensorType type, const uint8_t* rows, uint64_t row_bytes, uint32_t row_count,
+                uint32_t cols, uint8_t* panel);
+// Writes row `lane` of a panel back as the file's blocks, bit for bit what was packed.
+void unpack_row(model::TensorType type, const uint8_t* panel, uint32_t lane, uint32_t cols,
+                uint8_t* row);
+// Takes row `lane` of one panel block apart (quantized types).
+void read_panel_block(model::TensorType type, const uint8_t* panel_block, uint32_t lane,
+                      BlockParts& parts);
+
+}  // namespace weft::kernels

@@ -1,0 +1,126 @@
+#include "kernels/cpu/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "base/text.h"
+
+namespace weft::kernels {
+namespace {
+
+// About 30 microseconds: longer than the gaps between the operations of a layer, much shorter than
+// the gap between two tokens of an idle node.
+constexpr uint32_t kSpinsBeforeParking = 1500;
+
+void pause_briefly() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace
+
+uint32_t usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    return std::max(1, CPU_COUNT(&set));
+  }
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+Result<std::unique_ptr<ThreadPool>> ThreadPool::create(uint32_t threads) {
+  if (threads < 1 || threads > kPoolThreadsMax) {
+    return Error(ErrorCode::kInvalid,
+                 cat("a thread pool of ", threads, " threads: choose 1 to ", kPoolThreadsMax));
+  }
+  std::unique_ptr<ThreadPool> pool(new ThreadPool());
+  try {
+    pool->workers_.reserve(threads - 1);
+    for (uint32_t i = 1; i < threads; ++i) {
+      pool->workers_.emplace_back([raw = pool.get()] { raw->serve(); });
+    }
+  } catch (const std::exception& failure) {
+    return Error(ErrorCode::kExhausted, cat("the system gives no ", threads, " threads (",
+                                            failure.what(), "): choose fewer"));
+  }
+  return pool;
+}
+
+ThreadPool::~ThreadPool() {
+  stopping_.store(true, std::memory_order_release);
+  wake_.fetch_add(1, std::memory_order_release);
+  wake_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::run(uint32_t chunks, Call call, void* context) {
+  if (chunks == 0) return;
+  if (chunks == 1 || workers_.empty()) {
+    for (uint32_t chunk = 0; chunk < chunks; ++chunk) call(context, chunk);
+    return;
+  }
+  const uint32_t generation = uint32_t(state_.load(std::memory_order_relaxed) >> 32) + 1;
+  call_.store(call, std::memory_order_relaxed);
+  context_.store(context, std::memory_order_relaxed);
+  chunks_.store(chunks, std::memory_order_relaxed);
+  done_.store(0, std::memory_order_relaxed);
+  state_.store(uint64_t(generation) << 32, std::memory_order_release);
+  wake_.fetch_add(1, std::memory_order_release);
+  wake_.notify_all();
+
+  work(generation);
+  for (uint32_t spins = 0;; ++spins) {
+    const uint32_t done = done_.load(std::memory_order_acquire);
+    if (done == chunks) return;
+    if (spins < kSpinsBeforeParking) {
+      pause_briefly();
+    } else {
+      done_.wait(done, std::memory_order_acquire);
+    }
+  }
+}
+
+void ThreadPool::work(uint32_t generation) {
+  uint64_t state = state_.load(std::memory_order_acquire);
+  for (;;) {
+    const Call call = call_.load(std::memory_order_relaxed);
+    void* const context = context_.load(std::memory_order_relaxed);
+    const uint32_t chunks = chunks_.load(std::memory_order_relaxed);
+    const uint32_t chunk = uint32_t(state);
+    if (uint32_t(state >> 32) != generation || chunk >= chunks) return;
+    // Fails if another thread took the chunk, or if the region ended meanwhile: then the fields
+    // read above may belong to the next region and must not be used.
+    if (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel,
+                                      std::memory_order_acquire)) {
+      continue;
+    }
+    call(context, chunk);
+    if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == chunks) done_.notify_one();
+    state = state_.load(std::memory_order_acquire);
+  }
+}
+
+void ThreadPool::serve() {
+  uint32_t seen = 0;
+  for (;;) {
+    uint32_t now = wake_.load(std::memory_order_acquire);
+    for (uint32_t spins = 0; now == seen && spins < kSpinsBeforeParking; ++spins) {
+      pause_briefly();
+      now = wake_.load(std::memory_order_acquire);
+    }
+    if (now == seen) {
+      wake_.wait(seen, std::memory_order_acquire);
+      continue;
+    }
+    if (stopping_.load(std::memory_order_acquire)) return;
+    seen = now;
+    work(uint32_t(state_.load(std::memory_order_acquire) >> 32));
+  }
+}
+
+}  // namespace weft::kernels

@@ -1,0 +1,69 @@
+// ThreadPool: the threads of the cpu backend, made once. Idle threads spin for a moment, then park.
+//
+// A parallel region takes no lock, allocates nothing, and makes a system call only to wake threads
+// that have parked. The caller takes part, and it never waits for a thread that took no chunk.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#include "base/result.h"
+
+namespace weft::kernels {
+
+inline constexpr uint32_t kPoolThreadsMax = 256;
+
+// The cores this process may run on (its affinity mask), at least 1.
+uint32_t usable_cores();
+
+class ThreadPool {
+ public:
+  // `threads` counts the caller: 1 makes none. kInvalid outside 1..kPoolThreadsMax, kExhausted if
+  // the system gives no more threads.
+  static Result<std::unique_ptr<ThreadPool>> create(uint32_t threads);
+  // Ends and joins the threads. No region may be running.
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  uint32_t threads() const { return uint32_t(workers_.size()) + 1; }
+
+  // Calls body(chunk) once for every chunk in [0, chunks), on any thread in any order, and returns
+  // when all calls have. What a chunk computes must not depend on who computes it. One caller at a
+  // time; `body` must not throw or start another region.
+  template <typename Body>
+  void parallel_for(uint32_t chunks, Body&& body) {
+    using Plain = std::remove_reference_t<Body>;
+    run(
+        chunks, [](void* context, uint32_t chunk) { (*static_cast<Plain*>(context))(chunk); },
+        const_cast<void*>(static_cast<const void*>(&body)));
+  }
+
+ private:
+  using Call = void (*)(void* context, uint32_t chunk);
+
+  ThreadPool() = default;
+  void run(uint32_t chunks, Call call, void* context);
+  // Takes chunks of the region `generation` until none is left.
+  void work(uint32_t generation);
+  void serve();
+
+  // The region under way. The fields are read before a chunk is claimed and are valid only if the
+  // claim then succeeds, because `state_` holds the generation as well; hence they are atomic.
+  std::atomic<Call> call_{nullptr};
+  std::atomic<void*> context_{nullptr};
+  std::atomic<uint32_t> chunks_{0};
+  // High half: generation; low half: the next chunk.
+  alignas(64) std::atomic<uint64_t> state_{0};
+  alignas(64) std::atomic<uint32_t> done_{0};
+  // What parked threads wait on: the generation, or anything once stopping.
+  alignas(64) std::atomic<uint32_t> wake_{0};
+  std::atomic<bool> stopping_{false};
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace weft::kernels

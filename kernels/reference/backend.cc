@@ -1,0 +1,155 @@
+// The reference backend: every weight as f32, every sum in f64, one thread, nothing clever.
+#include <algorithm>
+
+#include "base/assert.h"
+#include "kernels/backend.h"
+#include "kernels/memory.h"
+#include "kernels/reference/attention.h"
+#include "kernels/reference/elementwise.h"
+#include "kernels/reference/kv.h"
+#include "kernels/reference/lookup.h"
+#include "kernels/reference/matmul.h"
+#include "kernels/reference/norm.h"
+#include "kernels/reference/rope.h"
+
+namespace weft::kernels {
+namespace {
+
+class ReferenceWeight : public Weight {
+ public:
+  ReferenceWeight(uint32_t rows, uint32_t cols, std::vector<float> values)
+      : Weight(rows, cols), values_(std::move(values)) {}
+  uint64_t bytes() const override { return values_.size() * sizeof(float); }
+  std::span<const float> values() const { return values_; }
+
+ private:
+  std::vector<float> values_;
+};
+
+class ReferenceBuffer : public Buffer {
+ public:
+  explicit ReferenceBuffer(std::vector<float> values)
+      : Buffer(values.size()), values_(std::move(values)) {}
+  std::span<float> first(size_t count) {
+    WEFT_ASSERT(count <= values_.size());
+    return std::span(values_).first(count);
+  }
+  std::span<const float> first(size_t count) const {
+    WEFT_ASSERT(count <= values_.size());
+    return std::span(values_).first(count);
+  }
+
+ private:
+  std::vector<float> values_;
+};
+
+// The things of another backend must never get here; this is no fast path, so it is checked.
+template <typename Own, typename Base>
+Own& own(Base& thing) {
+  auto* cast = dynamic_cast<Own*>(&thing);
+  WEFT_ASSERT(cast != nullptr);
+  return *cast;
+}
+std::span<const float> values(const Weight& weight) {
+  return own<const ReferenceWeight>(weight).values();
+}
+std::span<float> first(Buffer& buffer, size_t count) {
+  return own<ReferenceBuffer>(buffer).first(count);
+}
+std::span<const float> first(const Buffer& buffer, size_t count) {
+  return own<const ReferenceBuffer>(buffer).first(count);
+}
+
+class ReferenceBackend : public Backend {
+ public:
+  std::string_view name() const override { return "reference"; }
+  std::string_view detail() const override { return "plain loops, f64 sums, 1 thread"; }
+
+  Result<std::unique_ptr<Weight>> load(const TensorView& tensor, WeightUse) override {
+    const size_t count = size_t{tensor.rows} * tensor.cols;
+    WEFT_TRY(std::vector<float> values, make_array<float>(count, "weights"));
+    model::dequantize(tensor.type, tensor.data, values);
+    return std::unique_ptr<Weight>(
+        std::make_unique<ReferenceWeight>(tensor.rows, tensor.cols, std::move(values)));
+  }
+  Result<std::unique_ptr<Buffer>> allocate(size_t floats) override {
+    WEFT_TRY(std::vector<float> values, make_array<float>(floats, "activations"));
+    return std::unique_ptr<Buffer>(std::make_unique<ReferenceBuffer>(std::move(values)));
+  }
+  Result<std::unique_ptr<KvStore>> allocate_kv(const KvShape& shape) override {
+    WEFT_TRY(std::unique_ptr<KvStore> kv, reference::Kv::make(shape));
+    return kv;
+  }
+
+  void write(Buffer& to, std::span<const float> from) override {
+    std::copy(from.begin(), from.end(), first(to, from.size()).begin());
+  }
+  void read(std::span<float> to, const Buffer& from) override {
+    const auto source = first(from, to.size());
+    std::copy(source.begin(), source.end(), to.begin());
+  }
+
+  void embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens) override {
+    std::vector<uint32_t> indices(tokens.begin(), tokens.end());
+    reference::gather_rows(first(out, tokens.size() * table.cols()), values(table), table.cols(),
+                           indices);
+  }
+  void rms_norm(Buffer& out, const Buffer& x, const Weight& weight, uint32_t rows,
+                float epsilon) override {
+    const size_t count = size_t{rows} * weight.cols();
+    reference::rms_norm(first(out, count), first(x, count), values(weight), epsilon);
+  }
+  void matmul(std::span<const MatmulTarget> targets, const Buffer& x, uint32_t rows) override {
+    for (const MatmulTarget& target : targets) {
+      const Weight& weight = *target.weight;
+      reference::matmul(first(*target.out, size_t{rows} * weight.rows()),
+                        first(x, size_t{rows} * weight.cols()), values(weight), weight.cols());
+    }
+  }
+  void rope(Buffer& x, uint32_t rows, uint32_t heads, uint32_t head_dim, const RopeTable& table,
+            std::span<const uint32_t> positions) override {
+    WEFT_ASSERT(positions.size() == rows);
+    reference::rope(first(x, size_t{rows} * heads * head_dim), heads, head_dim, table, positions);
+  }
+  void append_kv(KvStore& kv, uint32_t layer, const Buffer& k, const Buffer& v,
+                 std::span<const KvRow> rows) override {
+    const size_t dim = kv.shape().kv_dim();
+    const auto keys = first(k, rows.size() * dim);
+    const auto new_values = first(v, rows.size() * dim);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      own<reference::Kv>(kv).append(layer, rows[i], keys.subspan(i * dim, dim),
+                                    new_values.subspan(i * dim, dim));
+    }
+  }
+  void attention(Buffer& out, const Buffer& q, const KvStore& kv, uint32_t layer,
+                 std::span<const KvRow> rows, const AttentionParams& params) override {
+    const size_t dim = size_t{params.head_count} * params.head_dim;
+    const auto& store = own<const reference::Kv>(kv);
+    const auto results = first(out, rows.size() * dim);
+    const auto queries = first(q, rows.size() * dim);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      reference::attention_row(results.subspan(i * dim, dim), queries.subspan(i * dim, dim),
+                               store.keys(layer, rows[i]), store.values(layer, rows[i]), params);
+    }
+  }
+  void swiglu(Buffer& out, const Buffer& gate, const Buffer& up, size_t count) override {
+    reference::swiglu(first(out, count), first(gate, count), first(up, count));
+  }
+  void add(Buffer& x, const Buffer& y, size_t count) override {
+    reference::add(first(x, count), first(y, count));
+  }
+  void gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
+                   std::span<const uint32_t> indices) override {
+    reference::gather_rows(first(to, indices.size() * cols), first(from, from.size()), cols,
+                           indices);
+  }
+  Result<> finish() override { return {}; }
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_reference_backend() {
+  return std::make_unique<ReferenceBackend>();
+}
+
+}  // namespace weft::kernels

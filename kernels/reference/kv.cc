@@ -1,0 +1,69 @@
+#include "kernels/reference/kv.h"
+
+#include "base/assert.h"
+#include "kernels/memory.h"
+#include "model/tensor_type.h"
+
+namespace weft::kernels::reference {
+
+Result<std::unique_ptr<Kv>> Kv::make(const KvShape& shape) {
+  const size_t count =
+      2 * size_t{shape.layer_count} * shape.page_count * kPageTokens * shape.kv_dim();
+  auto kv = std::unique_ptr<Kv>(new Kv(shape));
+  if (shape.type == KvType::kF32) {
+    WEFT_TRY(kv->f32_, make_array<float>(count, "the KV cache"));
+  } else {
+    WEFT_TRY(kv->f16_, make_array<uint16_t>(count, "the KV cache"));
+  }
+  return kv;
+}
+
+size_t Kv::offset(uint32_t layer, Part part, uint32_t position, const KvRow& row) const {
+  WEFT_ASSERT(layer < shape().layer_count);
+  WEFT_ASSERT(position / kPageTokens < row.pages.size());
+  const uint32_t page = row.pages[position / kPageTokens];
+  WEFT_ASSERT(page < shape().page_count);
+  const size_t plane = size_t{layer} * 2 + size_t(part);
+  const size_t slot = (plane * shape().page_count + page) * kPageTokens + position % kPageTokens;
+  return slot * shape().kv_dim();
+}
+
+void Kv::put(size_t offset, std::span<const float> from) {
+  WEFT_ASSERT(from.size() == shape().kv_dim());
+  for (size_t i = 0; i < from.size(); ++i) {
+    if (shape().type == KvType::kF32) {
+      f32_[offset + i] = from[i];
+    } else {
+      f16_[offset + i] = model::f32_to_f16(from[i]);
+    }
+  }
+}
+
+void Kv::append(uint32_t layer, const KvRow& row, std::span<const float> key,
+                std::span<const float> value) {
+  put(offset(layer, Part::kKey, row.position, row), key);
+  put(offset(layer, Part::kValue, row.position, row), value);
+}
+
+std::vector<float> Kv::gather(uint32_t layer, Part part, const KvRow& row) const {
+  const size_t dim = shape().kv_dim();
+  std::vector<float> gathered((size_t{row.position} + 1) * dim);
+  for (uint32_t position = 0; position <= row.position; ++position) {
+    const size_t from = offset(layer, part, position, row);
+    float* to = gathered.data() + position * dim;
+    for (size_t i = 0; i < dim; ++i) {
+      to[i] = shape().type == KvType::kF32 ? f32_[from + i] : model::f16_to_f32(f16_[from + i]);
+    }
+  }
+  return gathered;
+}
+
+std::vector<float> Kv::keys(uint32_t layer, const KvRow& row) const {
+  return gather(layer, Part::kKey, row);
+}
+
+std::vector<float> Kv::values(uint32_t layer, const KvRow& row) const {
+  return gather(layer, Part::kValue, row);
+}
+
+}  // namespace weft::kernels::reference

@@ -1,0 +1,43 @@
+// Checks a batch against a slice before anything is computed. A batch may come from another node,
+// so every number in it is suspect.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "kernels/slice.h"
+
+namespace weft::kernels {
+
+// Most rows of one batch; the mesh's own limit is far lower.
+inline constexpr uint32_t kBatchRowsMax = 1u << 20;
+
+// What a batch is checked against.
+struct BatchLimits {
+  bool takes_tokens = false;  // else hidden states
+  uint32_t hidden_dim = 0;
+  uint32_t vocab_size = 0;
+  uint32_t context_length = 0;
+  std::function<uint32_t(SessionId)> length_of;  // positions a session has; 0 if unknown
+};
+
+// A session's end after the batch, and where the batch began to write.
+struct SessionSpan {
+  SessionId session;
+  uint32_t begin = 0;  // lowest position the batch writes
+  uint32_t end = 0;    // positions the session has afterwards
+};
+
+struct BatchPlan {
+  uint32_t row_count = 0;
+  std::vector<uint32_t> positions;    // [row_count]
+  std::vector<uint32_t> span_of_row;  // [row_count], index into spans
+  std::vector<uint32_t> wanted_rows;  // rows whose logits are wanted, ascending
+  std::vector<SessionSpan> spans;     // one per session
+};
+
+// kInvalid says which session or row does not fit and why. A session may come several times in a
+// batch if each run of rows goes on where the one before ended.
+Result<BatchPlan> check_batch(const SliceBatch& batch, const BatchLimits& limits);
+
+}  // namespace weft::kernels

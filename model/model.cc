@@ -1,0 +1,186 @@
+#include "model/model.h"
+
+#include <cmath>
+#include <cstring>
+#include <set>
+
+#include "base/text.h"
+#include "model/architecture.h"
+
+namespace weft::model {
+namespace {
+
+// Token ids are 32-bit; no published vocabulary has a million entries.
+constexpr uint64_t kVocabMax = 1 << 24;
+
+Error corrupt(std::string message) { return Error(ErrorCode::kCorrupt, std::move(message)); }
+
+// "[128, 64]": rows, then columns.
+std::string shape_text(std::span<const uint64_t> dims) {
+  std::string text;
+  for (size_t d = dims.size(); d-- > 0;) text += cat(text.empty() ? "" : ", ", dims[d]);
+  return cat("[", text, "]");
+}
+
+// Finds tensors and keeps count of those that were asked for.
+class TensorBinder {
+ public:
+  TensorBinder(const GgufFile& file, const ModelConfig& config) : file_(file), config_(config) {}
+
+  const GgufTensor* optional(const std::string& name) {
+    const GgufTensor* tensor = file_.find(name);
+    if (tensor != nullptr) bound_.insert(tensor);
+    return tensor;
+  }
+
+  Result<const GgufTensor*> required(const std::string& name) {
+    const GgufTensor* tensor = optional(name);
+    if (tensor == nullptr) {
+      return corrupt(cat("tensor ", name, " is missing; the file is incomplete or of a variant of ",
+                         config_.architecture, " that is not supported"));
+    }
+    return tensor;
+  }
+
+  Result<const GgufTensor*> shaped(const std::string& name, Side rows, Side cols) {
+    WEFT_TRY(const GgufTensor* tensor, required(name));
+    WEFT_CHECK(check_shape(*tensor, rows, cols));
+    return tensor;
+  }
+
+  Result<> check_shape(const GgufTensor& tensor, Side rows, Side cols) const {
+    std::vector<uint64_t> wanted = {side_length(config_, cols)};
+    if (rows != Side::kNone) wanted.push_back(side_length(config_, rows));
+    if (tensor.dims != wanted) {
+      return corrupt(cat("tensor ", tensor.name, " is ", shape_text(tensor.dims), ", must be ",
+                         shape_text(wanted), " (rows, columns)"));
+    }
+    if (rows == Side::kNone && tensor.type != TensorType::kF32) {
+      return Error(ErrorCode::kUnsupported,
+                   cat("tensor ", tensor.name, " is of type ", tensor_type_info(tensor.type).name,
+                       "; vectors must be F32"));
+    }
+    return {};
+  }
+
+  // A tensor nobody asked for belongs to a variant that we would compute wrongly.
+  Result<> check_all_bound() const {
+    for (const GgufTensor& tensor : file_.tensors()) {
+      if (bound_.contains(&tensor)) continue;
+      return Error(ErrorCode::kUnsupported,
+                   cat("tensor ", printable(tensor.name), " has no place in a ",
+                       config_.architecture, " model as weft computes it"));
+    }
+    return {};
+  }
+
+ private:
+  const GgufFile& file_;
+  const ModelConfig& config_;
+  std::set<const GgufTensor*> bound_;
+};
+
+// The vocabulary has as many entries as the embedding has rows; the tokenizer, where the file has
+// one, must agree.
+Result<uint32_t> read_vocab_size(const GgufFile& file, const GgufTensor& embedding) {
+  const uint64_t rows = embedding.dims.size() == 2 ? embedding.dims[1] : 0;
+  if (rows == 0 || rows > kVocabMax) {
+    return corrupt(cat("tensor ", embedding.name, " is ", shape_text(embedding.dims),
+                       ", must be a matrix of at most ", kVocabMax, " rows"));
+  }
+  if (file.has("tokenizer.ggml.tokens")) {
+    WEFT_TRY(const uint64_t tokens, file.array_size("tokenizer.ggml.tokens"));
+    if (tokens != rows) {
+      return corrupt(cat("the tokenizer has ", tokens, " tokens, but tensor ", embedding.name,
+                         " has ", rows, " rows; they must be equal"));
+    }
+  }
+  return uint32_t(rows);
+}
+
+// Frequency divisors of Llama 3.1 and later. Absent in most files.
+Result<> read_rope_divisors(TensorBinder& binder, const GgufFile& file, RopeConfig& rope) {
+  const GgufTensor* tensor = binder.optional("rope_freqs.weight");
+  if (tensor == nullptr) return {};
+  const std::vector<uint64_t> wanted = {rope.dims / 2};
+  if (tensor->dims != wanted || tensor->type != TensorType::kF32) {
+    return corrupt(cat("tensor ", tensor->name, " is ", shape_text(tensor->dims), " of ",
+                       tensor_type_info(tensor->type).name, ", must be ", shape_text(wanted),
+                       " of F32: half of the rotated dimensions"));
+  }
+  rope.divisors.resize(rope.dims / 2);
+  std::memcpy(rope.divisors.data(), file.data(*tensor).data(), tensor->bytes);
+  for (const float divisor : rope.divisors) {
+    if (std::isfinite(divisor) && divisor > 0) continue;
+    return corrupt(cat("tensor ", tensor->name, " holds ", divisor,
+                       "; divisors must be finite and above zero"));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<const GgufTensor*> LayerTensors::present() const {
+  std::vector<const GgufTensor*> tensors;
+  for (const GgufTensor* tensor : {attn_norm, attn_q, attn_k, attn_v, attn_output, ffn_norm,
+                                   ffn_gate, ffn_up, ffn_down}) {
+    if (tensor != nullptr) tensors.push_back(tensor);
+  }
+  return tensors;
+}
+
+Result<Model> Model::open(const std::string& path) {
+  Model model;
+  Result<> loaded = model.load(path);
+  if (!loaded.ok()) return std::move(loaded).error().within(cat("cannot load ", path));
+  return model;
+}
+
+Result<> Model::load(const std::string& path) {
+  WEFT_TRY(GgufFile file, GgufFile::open(path));
+  file_ = std::make_unique<GgufFile>(std::move(file));
+  WEFT_TRY(const std::string_view name, file_->text("general.architecture"));
+  const Architecture* architecture = find_architecture(name);
+  if (architecture == nullptr) {
+    return Error(ErrorCode::kUnsupported, cat("architecture '", printable(name),
+                                              "' is not supported (supported: ",
+                                              architecture_names(), ")"));
+  }
+  WEFT_TRY(config_, read_config(*file_, *architecture));
+
+  TensorBinder binder(*file_, config_);
+  WEFT_TRY(token_embedding_, binder.required("token_embd.weight"));
+  WEFT_TRY(config_.vocab_size, read_vocab_size(*file_, *token_embedding_));
+  WEFT_CHECK(binder.check_shape(*token_embedding_, Side::kVocab, Side::kHidden));
+  WEFT_TRY(output_norm_, binder.shaped("output_norm.weight", Side::kNone, Side::kHidden));
+  output_ = binder.optional("output.weight");
+  if (output_ == nullptr) output_ = token_embedding_;
+  WEFT_CHECK(binder.check_shape(*output_, Side::kVocab, Side::kHidden));
+  WEFT_CHECK(read_rope_divisors(binder, *file_, config_.rope));
+
+  layers_.resize(config_.layer_count);
+  for (uint32_t i = 0; i < config_.layer_count; ++i) {
+    for (const LayerRole& role : architecture->roles) {
+      WEFT_TRY(layers_[i].*role.member,
+               binder.shaped(cat("blk.", i, ".", role.suffix), role.rows, role.cols));
+    }
+  }
+  return binder.check_all_bound();
+}
+
+std::vector<const GgufTensor*> Model::slice_tensors(uint32_t first_layer,
+                                                    uint32_t last_layer) const {
+  WEFT_ASSERT(first_layer <= last_layer && last_layer <= config_.layer_count);
+  std::vector<const GgufTensor*> tensors;
+  if (first_layer == 0) tensors.push_back(token_embedding_);
+  for (uint32_t i = first_layer; i < last_layer; ++i) {
+    for (const GgufTensor* tensor : layers_[i].present()) tensors.push_back(tensor);
+  }
+  if (last_layer == config_.layer_count) {
+    tensors.push_back(output_norm_);
+    if (output_ != token_embedding_ || first_layer != 0) tensors.push_back(output_);
+  }
+  return tensors;
+}
+
+}  // namespace weft::model

@@ -1,0 +1,68 @@
+#include "model/synth_recipe.h"
+
+#include <cmath>
+
+namespace weft::model {
+
+const std::vector<SynthShape>& all_synth_shapes() {
+  static const std::vector<SynthShape> shapes = {
+      {"nano", 3, 128, 4, 2, 32, 256, 384, true, 8192, 500000, 0},
+      {"tiny", 4, 256, 8, 4, 32, 768, 512, true, 8192, 500000, 0},
+      {"small", 8, 512, 8, 4, 64, 1536, 4096, true, 8192, 500000, 0},
+      {"smollm-135m", 30, 576, 9, 3, 64, 1536, 49152, true, 8192, 100000, 0},
+      {"llama-3.2-1b", 16, 2048, 32, 8, 64, 8192, 128256, true, 131072, 500000, 32},
+      {"llama-3.2-3b", 28, 3072, 24, 8, 128, 8192, 128256, true, 131072, 500000, 32},
+      {"llama-3.1-8b", 32, 4096, 32, 8, 128, 14336, 128256, false, 131072, 500000, 8},
+      {"llama-3.1-70b", 80, 8192, 64, 8, 128, 28672, 128256, false, 131072, 500000, 8},
+  };
+  return shapes;
+}
+
+const std::vector<SynthQuant>& all_synth_quants() {
+  static const std::vector<SynthQuant> quants = {
+      {"f32", 0, TensorType::kF32, TensorType::kF32},
+      {"f16", 1, TensorType::kF16, TensorType::kF16},
+      {"bf16", 32, TensorType::kBF16, TensorType::kBF16},
+      {"q8_0", 7, TensorType::kQ8_0, TensorType::kQ8_0},
+      {"q4_0", 2, TensorType::kQ4_0, TensorType::kQ4_0},
+      {"q4_k_m", 15, TensorType::kQ4_K, TensorType::kQ6_K},
+      {"q5_k_m", 17, TensorType::kQ5_K, TensorType::kQ6_K},
+      {"q6_k", 18, TensorType::kQ6_K, TensorType::kQ6_K},
+  };
+  return quants;
+}
+
+TensorType synth_type(const SynthQuant& quant, TensorUse use, uint32_t layer, uint32_t layers,
+                      uint64_t cols) {
+  // The first and last eighth of the layers, and every third between.
+  const uint32_t eighth = layers / 8;
+  const bool more_here =
+      layer < eighth || layer >= 7 * layers / 8 || (layer - eighth) % 3 == 2;
+  TensorType type = quant.base;
+  if (use == TensorUse::kOutput || use == TensorUse::kTiedOutput) type = quant.more;
+  if (use == TensorUse::kValueOrDown && more_here) type = quant.more;
+  if (cols % tensor_type_info(type).block_elements != 0) type = TensorType::kQ8_0;
+  if (cols % tensor_type_info(type).block_elements != 0) type = TensorType::kF16;
+  return type;
+}
+
+std::vector<float> llama3_rope_divisors(uint32_t head_dim, float base, float factor) {
+  constexpr double kLowFactor = 1, kHighFactor = 4, kOriginalContext = 8192;
+  constexpr double kTau = 6.283185307179586;
+  std::vector<float> divisors(head_dim / 2);
+  for (uint32_t i = 0; i < divisors.size(); ++i) {
+    const double wavelength = kTau * std::pow(double(base), 2.0 * i / head_dim);
+    const double turns = kOriginalContext / wavelength;
+    double divisor = 1;
+    if (turns < kLowFactor) {
+      divisor = factor;
+    } else if (turns < kHighFactor) {
+      const double smooth = (turns - kLowFactor) / (kHighFactor - kLowFactor);
+      divisor = 1 / ((1 - smooth) / factor + smooth);
+    }
+    divisors[i] = float(divisor);
+  }
+  return divisors;
+}
+
+}  // namespace weft::model

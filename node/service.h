@@ -1,0 +1,90 @@
+// Service: what the HTTP API, the page and the terminal ask of a running node.
+// Implemented by node/mesh_service (this node's mesh); HTTP tests bring their own.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/sampling.h"
+#include "mesh/effects.h"
+#include "mesh/view.h"
+
+namespace weft::node {
+
+// A completion as a client asks for it.
+struct CompletionRequest {
+  std::string model;                   // a served model's name; empty: the one that is served
+  bool chat = false;
+  nlohmann::ordered_json messages;     // chat: [{role, content}], checked by the caller's parser
+  std::string prompt;                  // otherwise
+  uint32_t max_tokens = 0;             // 0: to the context's end
+  SamplingParams sampling;
+  std::vector<std::string> stop;       // texts that end the answer and are not given out
+};
+
+struct TextDelta {
+  std::string text;  // whole characters
+};
+struct Finish {
+  std::string reason;  // "stop" or "length"
+  mesh::Usage usage;
+};
+// What a stream yields, in order: deltas, then one Finish or one Error.
+using StreamEvent = std::variant<TextDelta, Finish, Error>;
+
+// One answer on its way. Used by one thread at a time; destroying it cancels what still runs and
+// frees every stage.
+class CompletionStream {
+ public:
+  virtual ~CompletionStream() = default;
+  // The next event; nothing if none came within `timeout`. Nothing more comes after the last.
+  virtual std::optional<StreamEvent> next(Duration timeout) = 0;
+};
+
+struct ServedModel {
+  std::string name;
+  bool active = false;      // the plan serves it now
+  uint64_t file_bytes = 0;
+  uint32_t context_length = 0;  // 0 if not known yet
+};
+
+struct Health {
+  bool ok = false;
+  std::string problem;  // why not
+};
+
+// Counters of this node since its start, for /metrics.
+struct NodeCounters {
+  uint64_t requests = 0;
+  uint64_t requests_failed = 0;
+  uint64_t prompt_tokens = 0;
+  uint64_t completion_tokens = 0;
+  uint64_t frames_in = 0, frames_out = 0, bytes_in = 0, bytes_out = 0;
+  uint64_t refused_handshakes = 0, dropped_frames = 0;
+};
+
+class Service {
+ public:
+  virtual ~Service() = default;
+  // All calls: any thread, none waits for the network.
+
+  // Errors: kNotFound (no such model), kInvalid (the prompt is over the context: says both numbers;
+  // a bad parameter), kExhausted (the queue is full), kUnavailable (no plan can serve: says why).
+  virtual Result<std::unique_ptr<CompletionStream>> start(CompletionRequest request) = 0;
+  virtual std::vector<ServedModel> models() = 0;
+  virtual Health health() = 0;
+  // The mesh as this node sees it, at most a tick old.
+  virtual mesh::View view() = 0;
+  virtual NodeCounters counters() = 0;
+  // Asks the mesh to serve this model from now on. kNotFound if nobody offers it.
+  virtual Result<> want_model(const std::string& name) = 0;
+};
+
+}  // namespace weft::node

@@ -1,0 +1,188 @@
+#include "node/slice_compute.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "model/sampler.h"
+
+namespace weft::node {
+namespace {
+
+// Far more than the mesh ever has under way: two batches, and one release per closed session.
+constexpr size_t kCommandsMax = 8192;
+constexpr Duration kIdleWait = seconds(1);
+
+}  // namespace
+
+SliceCompute::SliceCompute(std::unique_ptr<kernels::Backend> backend,
+                           std::function<void(ComputeEvent)> post)
+    : backend_(std::move(backend)), post_(std::move(post)), commands_(kCommandsMax),
+      thread_([this] { run(); }) {}
+
+SliceCompute::~SliceCompute() {
+  stopping_ = true;
+  commands_.close();
+  thread_.join();
+}
+
+void SliceCompute::load(LoadRequest request) {
+  wanted_epoch_ = request.epoch.value;
+  const Epoch epoch = request.epoch;
+  if (!commands_.try_push(std::move(request))) {
+    post_(SliceLoaded{epoch, Error(ErrorCode::kExhausted, "the compute queue is full"), 0});
+  }
+}
+
+void SliceCompute::drop(Epoch before) {
+  if (wanted_epoch_ < before.value) wanted_epoch_ = before.value;
+  (void)commands_.try_push(Drop{before});
+}
+
+bool SliceCompute::submit(uint64_t job, mesh::BatchJob batch) {
+  return commands_.try_push(Submit{job, std::move(batch)});
+}
+
+void SliceCompute::release(Epoch epoch, SessionId session) {
+  (void)commands_.try_push(Release{epoch, session});
+}
+
+void SliceCompute::run() {
+  while (!stopping_) {
+    std::optional<Command> command = commands_.pop(kIdleWait);
+    if (!command) continue;
+    std::visit([this](auto& c) { carry_out(c); }, *command);
+  }
+}
+
+void SliceCompute::carry_out(LoadRequest& request) {
+  if (request.epoch.value < wanted_epoch_) return;  // a newer one waits behind it
+  slice_.reset();  // first, so that the new one has the room
+  model_.reset();
+  kernels::SliceOptions options;
+  options.first_layer = request.first_layer;
+  options.last_layer = request.last_layer;
+  options.kv_tokens = request.kv_tokens;
+  options.rows_max = std::max<uint32_t>(request.rows_max, 1);
+  float reported = 0;
+  auto loaded = kernels::Slice::load(
+      *backend_, *request.model, options, [&](uint64_t done, uint64_t total) {
+        const float progress = total > 0 ? float(double(done) / double(total)) : 0.0f;
+        if (progress >= reported + 0.02f) {
+          reported = progress;
+          post_(SliceProgress{request.epoch, progress});
+        }
+        return !stopping_ && request.epoch.value >= wanted_epoch_;
+      });
+  if (!loaded.ok()) {
+    if (loaded.error().code != ErrorCode::kCancelled) {
+      post_(SliceLoaded{request.epoch,
+                        std::move(loaded).error().within(cat("load ", request.model_path)), 0});
+    }
+    return;
+  }
+  slice_ = std::move(*loaded);
+  model_ = std::move(request.model);
+  epoch_ = request.epoch;
+  const kernels::SliceMemory memory = slice_->memory();
+  log_info("slice.loaded", {{"epoch", epoch_.value},
+                            {"layers", cat(request.first_layer, "-", request.last_layer - 1)},
+                            {"weights", format_bytes(memory.weight_bytes)},
+                            {"kv", format_bytes(memory.kv_bytes)}});
+  post_(SliceLoaded{epoch_, {}, memory.weight_bytes + memory.kv_bytes + memory.scratch_bytes});
+}
+
+void SliceCompute::carry_out(Drop& drop) {
+  if (!slice_ || epoch_ >= drop.before) return;
+  slice_.reset();
+  model_.reset();
+}
+
+void SliceCompute::carry_out(Release& release) {
+  if (slice_ && epoch_ == release.epoch) slice_->release(release.session);
+}
+
+void SliceCompute::carry_out(Submit& submit) {
+  const SystemClock clock;
+  const Time start = clock.now();
+  Result<mesh::BatchOutput> output = run_batch(submit.batch);
+  if (output.ok()) {
+    output->elapsed_s = to_seconds(clock.now() - start);
+    output->kv_free_tokens = slice_->kv_free_tokens();
+  }
+  post_(BatchDone{submit.job, std::move(output)});
+}
+
+Result<mesh::BatchOutput> SliceCompute::run_batch(const mesh::BatchJob& batch) {
+  if (!slice_ || epoch_ != batch.epoch) {
+    return Error(ErrorCode::kStale, cat("no slice of epoch ", batch.epoch.value, " is loaded"));
+  }
+  mesh::BatchOutput output;
+  output.sequences.resize(batch.sequences.size());
+  std::vector<size_t> chosen;
+  for (size_t i = 0; i < batch.sequences.size(); ++i) {
+    const mesh::BatchSequence& sequence = batch.sequences[i];
+    const uint32_t needed =
+        std::max(sequence.reserve_tokens, sequence.first_position + sequence.row_count);
+    if (auto reserved = slice_->reserve(sequence.session, needed); !reserved.ok()) {
+      output.sequences[i].error = std::move(reserved).error();
+    } else {
+      chosen.push_back(i);
+    }
+  }
+  if (chosen.empty()) return output;
+  if (forward(batch, chosen, output.sequences).ok()) return output;
+  // One sequence spoils the batch: no session has advanced, so each runs alone and the bad one
+  // gets its error.
+  for (const size_t i : chosen) {
+    auto alone = forward(batch, {i}, output.sequences);
+    if (!alone.ok()) output.sequences[i].error = std::move(alone).error();
+  }
+  return output;
+}
+
+Result<> SliceCompute::forward(const mesh::BatchJob& batch, const std::vector<size_t>& chosen,
+                               std::vector<mesh::SequenceOutput>& outputs) {
+  kernels::SliceBatch slice_batch;
+  std::vector<float> hidden;
+  for (const size_t i : chosen) {
+    const mesh::BatchSequence& sequence = batch.sequences[i];
+    slice_batch.sequences.push_back({sequence.session, sequence.first_position, sequence.row_count,
+                                     slice_->last() && sequence.sample ? 1u : 0u});
+    slice_batch.tokens.insert(slice_batch.tokens.end(), sequence.tokens.begin(),
+                              sequence.tokens.end());
+    for (const SharedBytes& piece : sequence.hidden) {
+      const std::span<const float> rows = piece.floats();
+      hidden.insert(hidden.end(), rows.begin(), rows.end());
+    }
+  }
+  slice_batch.hidden = hidden;
+  WEFT_TRY(kernels::SliceOutput result, slice_->forward(slice_batch));
+
+  const model::ModelConfig& config = model_->config();
+  size_t row = 0, logits_row = 0;
+  for (const size_t i : chosen) {
+    const mesh::BatchSequence& sequence = batch.sequences[i];
+    mesh::SequenceOutput& out = outputs[i];
+    if (!slice_->last()) {
+      const auto first = result.hidden.begin() + long(row * config.hidden_dim);
+      out.hidden = SharedBytes::adopt(
+          std::vector<float>(first, first + long(size_t(sequence.row_count) * config.hidden_dim)));
+    } else if (sequence.sample) {
+      const std::span<const float> logits(result.logits.data() + logits_row * config.vocab_size,
+                                          config.vocab_size);
+      auto token = model::sample(logits, sequence.sampling, sequence.history,
+                                 uint64_t(sequence.first_position) + sequence.row_count);
+      if (token.ok()) {
+        out.token = *token;
+      } else {
+        out.error = std::move(token).error();
+      }
+      ++logits_row;
+    }
+    row += sequence.row_count;
+  }
+  return {};
+}
+
+}  // namespace weft::node

@@ -1,0 +1,94 @@
+// SliceCompute: the real side of mesh/compute.h. One thread owns the backend and the slice; commands
+// come in through a bounded queue and are carried out in order, results go out through `post`.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <variant>
+
+#include "base/queue.h"
+#include "kernels/slice.h"
+#include "mesh/compute.h"
+#include "model/model.h"
+
+namespace weft::node {
+
+struct LoadRequest {
+  Epoch epoch;
+  std::shared_ptr<const model::Model> model;
+  std::string model_path;  // for messages
+  uint32_t first_layer = 0;
+  uint32_t last_layer = 0;
+  uint32_t kv_tokens = 0;
+  uint32_t rows_max = 0;
+};
+
+// What the thread reports.
+struct SliceProgress {
+  Epoch epoch;
+  float progress = 0;
+};
+struct SliceLoaded {
+  Epoch epoch;
+  Result<> result;
+  uint64_t memory_bytes = 0;
+};
+struct BatchDone {
+  uint64_t job = 0;
+  Result<mesh::BatchOutput> output;
+};
+using ComputeEvent = std::variant<SliceProgress, SliceLoaded, BatchDone>;
+
+class SliceCompute {
+ public:
+  // post is called on the compute thread and must not wait for this object.
+  SliceCompute(std::unique_ptr<kernels::Backend> backend, std::function<void(ComputeEvent)> post);
+  // Ends after the command that runs; a load is cancelled.
+  ~SliceCompute();
+
+  // All of these: any thread, never wait. Loads: the newest wins, an older one is cancelled.
+  void load(LoadRequest request);
+  void drop(Epoch before);
+  // False if the queue is full; nothing will be reported then.
+  bool submit(uint64_t job, mesh::BatchJob batch);
+  void release(Epoch epoch, SessionId session);
+
+ private:
+  struct Drop {
+    Epoch before;
+  };
+  struct Submit {
+    uint64_t job;
+    mesh::BatchJob batch;
+  };
+  struct Release {
+    Epoch epoch;
+    SessionId session;
+  };
+  using Command = std::variant<LoadRequest, Drop, Submit, Release>;
+
+  void run();
+  void carry_out(LoadRequest& request);
+  void carry_out(Drop& drop);
+  void carry_out(Submit& submit);
+  void carry_out(Release& release);
+  Result<mesh::BatchOutput> run_batch(const mesh::BatchJob& batch);
+  // Runs some of the batch's sequences; their outputs go into place.
+  Result<> forward(const mesh::BatchJob& batch, const std::vector<size_t>& chosen,
+                   std::vector<mesh::SequenceOutput>& outputs);
+
+  std::unique_ptr<kernels::Backend> backend_;
+  std::function<void(ComputeEvent)> post_;
+  std::atomic<uint64_t> wanted_epoch_{0};
+  std::atomic<bool> stopping_{false};
+  BoundedQueue<Command> commands_;
+  Epoch epoch_;
+  std::shared_ptr<const model::Model> model_;
+  std::unique_ptr<kernels::Slice> slice_;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace weft::node

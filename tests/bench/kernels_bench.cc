@@ -1,0 +1,70 @@
+// Products of the cpu backend per type, shape and rows of x: bytes/s of weights read and
+// multiplications/s. Arguments: type (number in a GGUF), rows and columns of the weight, rows of x,
+// threads.
+#include <benchmark/benchmark.h>
+
+#include <cstring>
+#include <vector>
+
+#include "base/random.h"
+#include "kernels/backend.h"
+#include "kernels/bandwidth.h"
+
+namespace weft::kernels {
+namespace {
+
+// Weights that together exceed any cache, as a model's do: every product reads another one.
+constexpr uint64_t kWeightsBytes = uint64_t{128} << 20;
+
+void matmul(benchmark::State& state) {
+  const auto type = model::TensorType(state.range(0));
+  const auto rows = uint32_t(state.range(1));
+  const auto cols = uint32_t(state.range(2));
+  const auto x_rows = uint32_t(state.range(3));
+  const auto backend = make_cpu_backend({.threads = uint32_t(state.range(4))}).value();
+  const uint64_t bytes = model::tensor_bytes(type, uint64_t{rows} * cols);
+
+  // Zero blocks take as long as any others.
+  const Bytes data(bytes);
+  std::vector<std::unique_ptr<Weight>> weights;
+  for (uint64_t sum = 0; sum < kWeightsBytes; sum += bytes) {
+    weights.push_back(backend->load({type, rows, cols, data}, WeightUse::kMatmul).value());
+  }
+  Random random(1);
+  std::vector<float> values(size_t{x_rows} * cols);
+  for (float& value : values) value = float(random.normal());
+  const auto x = backend->allocate(values.size()).value();
+  backend->write(*x, values);
+  const auto out = backend->allocate(size_t{x_rows} * rows).value();
+
+  size_t next = 0;
+  for (auto _ : state) {
+    const MatmulTarget target{weights[next++ % weights.size()].get(), out.get()};
+    backend->matmul({&target, 1}, *x, x_rows);
+  }
+  const double products = double(state.iterations());
+  state.SetLabel(std::string(model::tensor_type_info(type).name));
+  state.SetBytesProcessed(int64_t(products * double(bytes)));
+  state.counters["mul/s"] =
+      benchmark::Counter(products * double(rows) * cols * x_rows, benchmark::Counter::kIsRate);
+}
+
+void every_type(benchmark::internal::Benchmark* bench) {
+  for (const int type : {12, 13, 14, 8, 2, 1, 30, 0}) {
+    for (const int x_rows : {1, 8, 128}) {
+      bench->Args({type, 2048, 2048, x_rows, 2});
+      bench->Args({type, 2048, 8192, x_rows, 2});
+    }
+  }
+}
+BENCHMARK(matmul)->Apply(every_type)->UseRealTime()->Unit(benchmark::kMicrosecond);
+
+void read_bandwidth(benchmark::State& state) {
+  double best = 0;
+  for (auto _ : state) best = std::max(best, *measure_read_bandwidth(uint32_t(state.range(0))));
+  state.counters["GB/s"] = best;
+}
+BENCHMARK(read_bandwidth)->Arg(1)->Arg(2)->Iterations(1)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace weft::kernels

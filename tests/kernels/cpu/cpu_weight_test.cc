@@ -1,0 +1,48 @@
+#include "kernels/cpu/cpu_weight.h"
+
+#include "tests/kernels/cpu/cpu_test_support.h"
+
+namespace weft::kernels {
+namespace {
+
+TEST(CpuWeight, TakesNoMoreMemoryThanTheFile) {
+  Random random(test::test_seed(54));
+  const auto pool = ThreadPool::create(2).value();
+  for (const model::TensorType type : kAllTypes) {
+    const Tensor tensor = make_tensor(type, 64, 512, random);
+    for (const WeightUse use : {WeightUse::kMatmul, WeightUse::kLookup, WeightUse::kBoth}) {
+      EXPECT_EQ(CpuWeight::load(tensor.view(), use, *pool).value()->bytes(), tensor.data.size());
+    }
+  }
+}
+
+TEST(CpuWeight, ReadsRowsBackFromPanelsBitForBit) {
+  Random random(test::test_seed(55));
+  const auto pool = ThreadPool::create(3).value();
+  for (const model::TensorType type : kAllTypes) {
+    const Tensor tensor = make_tensor(type, 1003, 256, random);
+    const auto weight = CpuWeight::load(tensor.view(), WeightUse::kBoth, *pool).value();
+    EXPECT_TRUE(weight->has_panels());
+    std::vector<float> row(256);
+    Bytes scratch(weight->row_bytes());
+    for (const uint32_t index : {0u, 7u, 8u, 500u, 1002u}) {
+      weight->read_row(index, row, scratch);
+      EXPECT_TRUE(std::equal(row.begin(), row.end(), tensor.values.begin() + index * 256));
+    }
+  }
+}
+
+TEST(CpuWeight, ALookUpOfOneRowBecomesFloats) {
+  Random random(test::test_seed(56));
+  const auto pool = ThreadPool::create(1).value();
+  for (const model::TensorType type : kAllTypes) {
+    const Tensor tensor = make_tensor(type, 1, 256, random);
+    const auto weight = CpuWeight::load(tensor.view(), WeightUse::kLookup, *pool).value();
+    const std::span<const float> values = weight->values();
+    EXPECT_TRUE(
+        std::equal(values.begin(), values.end(), tensor.values.begin(), tensor.values.end()));
+  }
+}
+
+}  // namespace
+}  // namespace weft::kernels

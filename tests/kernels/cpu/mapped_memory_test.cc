@@ -1,0 +1,36 @@
+#include "kernels/cpu/mapped_memory.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace weft::kernels {
+namespace {
+
+TEST(MappedMemory, IsZeroAndLargeOnesAreAlignedForHugePages) {
+  MappedMemory small = MappedMemory::create(1000).value();
+  EXPECT_EQ(small.size(), 1000u);
+  EXPECT_TRUE(std::all_of(small.data(), small.data() + 1000, [](uint8_t b) { return b == 0; }));
+  MappedMemory large = MappedMemory::create((uint64_t{5} << 20) + 3).value();
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(large.data()) % (uint64_t{2} << 20), 0u);
+  large.data()[large.size() - 1] = 1;
+  EXPECT_EQ(MappedMemory::create(0).value().size(), 0u);
+}
+
+TEST(MappedMemory, MovesWithItsBytes) {
+  MappedMemory first = MappedMemory::create(64).value();
+  first.data()[5] = 9;
+  const uint8_t* at = first.data();
+  MappedMemory second = std::move(first);
+  EXPECT_EQ(second.data(), at);
+  EXPECT_EQ(second.data()[5], 9);
+  second = MappedMemory();
+  EXPECT_EQ(second.size(), 0u);
+}
+
+TEST(MappedMemory, ASizeNoSystemHasIsAnError) {
+  EXPECT_EQ(MappedMemory::create(uint64_t{1} << 60).error().code, ErrorCode::kExhausted);
+}
+
+}  // namespace
+}  // namespace weft::kernels

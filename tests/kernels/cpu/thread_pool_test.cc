@@ -1,0 +1,57 @@
+#include "kernels/cpu/thread_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+namespace weft::kernels {
+namespace {
+
+TEST(ThreadPool, CallsEveryChunkOnce) {
+  for (const uint32_t threads : {1u, 2u, 5u}) {
+    const auto pool = ThreadPool::create(threads).value();
+    EXPECT_EQ(pool->threads(), threads);
+    for (const uint32_t chunks : {0u, 1u, 2u, 3u, 1000u}) {
+      std::vector<uint32_t> calls(chunks);
+      pool->parallel_for(chunks, [&](uint32_t chunk) { ++calls[chunk]; });
+      EXPECT_TRUE(std::all_of(calls.begin(), calls.end(), [](uint32_t n) { return n == 1; }));
+    }
+  }
+}
+
+// Plain memory written by one region and read by the next: what thread sanitizers watch.
+TEST(ThreadPool, ManyShortRegionsSeeEachOthersWrites) {
+  const auto pool = ThreadPool::create(4).value();
+  std::vector<uint64_t> values(37, 1), next(37), expected(37, 1);
+  for (uint32_t round = 0; round < 5000; ++round) {
+    const uint32_t chunks = 1 + round % 37;
+    pool->parallel_for(chunks,
+                       [&](uint32_t chunk) { next[chunk] = values[(chunk + 1) % chunks] + 1; });
+    pool->parallel_for(chunks, [&](uint32_t chunk) { values[chunk] = next[chunk]; });
+    std::rotate(expected.begin(), expected.begin() + 1, expected.begin() + chunks);
+    for (uint32_t i = 0; i < chunks; ++i) ++expected[i];
+  }
+  EXPECT_EQ(values, expected);
+}
+
+TEST(ThreadPool, EndsWhetherItsThreadsSpinOrAreParked) {
+  for (int round = 0; round < 50; ++round) {
+    const auto pool = ThreadPool::create(3).value();
+    if (round % 2 == 0) {
+      std::vector<int> out(3);
+      pool->parallel_for(3, [&](uint32_t chunk) { out[chunk] = 1; });
+      EXPECT_EQ(std::accumulate(out.begin(), out.end(), 0), 3);
+    }
+  }
+}
+
+TEST(ThreadPool, RefusesSenselessSizes) {
+  EXPECT_EQ(ThreadPool::create(0).error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(ThreadPool::create(kPoolThreadsMax + 1).error().code, ErrorCode::kInvalid);
+  EXPECT_GE(usable_cores(), 1u);
+}
+
+}  // namespace
+}  // namespace weft::kernels

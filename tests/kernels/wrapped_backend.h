@@ -1,0 +1,78 @@
+// The reference backend behind a wrapper that counts calls and fails when a test asks for it.
+#pragma once
+
+#include <memory>
+
+#include "kernels/backend.h"
+
+namespace weft::kernels {
+
+class WrappedBackend : public Backend {
+ public:
+  bool fail_finish = false;
+  bool fail_allocate = false;
+  uint32_t matmul_rows = 0;  // of the last matmul
+  uint32_t matmul_calls = 0;
+  uint32_t norm_calls = 0;
+  uint32_t rope_calls = 0;
+  uint32_t attention_calls = 0;
+
+  std::string_view name() const override { return inner_->name(); }
+  std::string_view detail() const override { return inner_->detail(); }
+  Result<std::unique_ptr<Weight>> load(const TensorView& tensor, WeightUse use) override {
+    return inner_->load(tensor, use);
+  }
+  Result<std::unique_ptr<Buffer>> allocate(size_t floats) override {
+    if (fail_allocate) return Error(ErrorCode::kExhausted, "no memory, as the test asked");
+    return inner_->allocate(floats);
+  }
+  Result<std::unique_ptr<KvStore>> allocate_kv(const KvShape& shape) override {
+    return inner_->allocate_kv(shape);
+  }
+  void write(Buffer& to, std::span<const float> from) override { inner_->write(to, from); }
+  void read(std::span<float> to, const Buffer& from) override { inner_->read(to, from); }
+  void embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens) override {
+    inner_->embed(out, table, tokens);
+  }
+  void rms_norm(Buffer& out, const Buffer& x, const Weight& weight, uint32_t rows,
+                float epsilon) override {
+    ++norm_calls;
+    inner_->rms_norm(out, x, weight, rows, epsilon);
+  }
+  void matmul(std::span<const MatmulTarget> targets, const Buffer& x, uint32_t rows) override {
+    ++matmul_calls;
+    matmul_rows = rows;
+    inner_->matmul(targets, x, rows);
+  }
+  void rope(Buffer& x, uint32_t rows, uint32_t heads, uint32_t head_dim, const RopeTable& table,
+            std::span<const uint32_t> positions) override {
+    ++rope_calls;
+    inner_->rope(x, rows, heads, head_dim, table, positions);
+  }
+  void append_kv(KvStore& kv, uint32_t layer, const Buffer& k, const Buffer& v,
+                 std::span<const KvRow> rows) override {
+    inner_->append_kv(kv, layer, k, v, rows);
+  }
+  void attention(Buffer& out, const Buffer& q, const KvStore& kv, uint32_t layer,
+                 std::span<const KvRow> rows, const AttentionParams& params) override {
+    ++attention_calls;
+    inner_->attention(out, q, kv, layer, rows, params);
+  }
+  void swiglu(Buffer& out, const Buffer& gate, const Buffer& up, size_t count) override {
+    inner_->swiglu(out, gate, up, count);
+  }
+  void add(Buffer& x, const Buffer& y, size_t count) override { inner_->add(x, y, count); }
+  void gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
+                   std::span<const uint32_t> indices) override {
+    inner_->gather_rows(to, from, cols, indices);
+  }
+  Result<> finish() override {
+    if (fail_finish) return Error(ErrorCode::kUnavailable, "device lost, as the test asked");
+    return inner_->finish();
+  }
+
+ private:
+  std::unique_ptr<Backend> inner_ = make_reference_backend();
+};
+
+}  // namespace weft::kernels

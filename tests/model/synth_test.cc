@@ -1,0 +1,124 @@
+#include "model/synth.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "base/file.h"
+#include "model/model.h"
+#include "model/tokenizer.h"
+#include "tests/support/support.h"
+
+namespace weft::model {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Synth, EveryQuantizationOpensAsAModelWithATokenizer) {
+  const test::TemporaryFolder folder;
+  for (const std::string quant :
+       {"f32", "f16", "bf16", "q8_0", "q4_0", "q4_k_m", "q5_k_m", "q6_k"}) {
+    const std::string path = folder / quant;
+    const auto written = write_synthetic({.path = path, .shape = "tiny", .quant = quant});
+    ASSERT_TRUE(written.ok()) << written.error().message;
+    const auto model = Model::open(path);
+    ASSERT_TRUE(model.ok()) << model.error().message;
+    EXPECT_EQ(model->config().vocab_size, 512u);
+    const auto tokenizer = Tokenizer::from_gguf(model->file());
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+    EXPECT_EQ(tokenizer->decode(tokenizer->encode("the héllo")), "the héllo");
+    EXPECT_EQ(tokenizer->encode("the").size(), 3u);  // bos, t, he
+  }
+}
+
+TEST(Synth, WeightsHaveTheDeviationThatKeepsActivationsInBounds) {
+  const test::TemporaryFolder folder;
+  ASSERT_TRUE(write_synthetic({.path = folder / "m", .shape = "small", .quant = "q4_k_m"}).ok());
+  const auto model = Model::open(folder / "m");
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  const GgufTensor& up = *model->layer(3).ffn_up;
+  std::vector<float> values(up.elements);
+  dequantize(up.type, model->file().data(up), values);
+  double sum = 0, squares = 0;
+  for (const float value : values) {
+    sum += value;
+    squares += double(value) * value;
+  }
+  const double count = double(values.size());
+  EXPECT_NEAR(sum / count, 0, 1e-3);
+  EXPECT_NEAR(std::sqrt(squares / count), 1 / std::sqrt(512.0), 1e-3);
+}
+
+TEST(Synth, TheSameSeedGivesTheSameBytesAndAnotherDoesNot) {
+  const test::TemporaryFolder folder;
+  const auto bytes = [&](uint64_t seed) {
+    EXPECT_TRUE(write_synthetic({.path = folder / "m", .shape = "nano", .seed = seed}).ok());
+    return *read_file(folder / "m", 1 << 24);
+  };
+  const Bytes first = bytes(1);
+  EXPECT_EQ(bytes(1), first);
+  EXPECT_NE(bytes(2), first);
+}
+
+TEST(Synth, TheMixOfQ4KMIsAsPublished) {
+  const test::TemporaryFolder folder;
+  ASSERT_TRUE(write_synthetic({.path = folder / "m", .shape = "tiny", .layers = 16}).ok());
+  const auto model = Model::open(folder / "m");
+  ASSERT_TRUE(model.ok());
+  std::string more;
+  for (uint32_t i = 0; i < 16; ++i) {
+    EXPECT_EQ(model->layer(i).attn_q->type, TensorType::kQ4_K);
+    EXPECT_EQ(model->layer(i).attn_v->type, model->layer(i).ffn_down->type);
+    more += model->layer(i).attn_v->type == TensorType::kQ6_K ? '6' : '4';
+  }
+  EXPECT_EQ(more, "6644644644644666");
+  EXPECT_EQ(model->output().type, TensorType::kQ6_K);
+}
+
+TEST(Synth, ProgressEndsAtTheTotal) {
+  const test::TemporaryFolder folder;
+  uint64_t last = 0, total = 0;
+  ASSERT_TRUE(write_synthetic({.path = folder / "m", .shape = "nano"},
+                              [&](uint64_t done, uint64_t all) {
+                                EXPECT_GE(done, last);
+                                last = done;
+                                total = all;
+                              })
+                  .ok());
+  EXPECT_EQ(last, total);
+  EXPECT_GT(total, 0u);
+}
+
+TEST(Synth, WhatIsUnknownIsNamedWithWhatExists) {
+  const auto message = [](const SynthOptions& options) {
+    const auto written = write_synthetic(options);
+    EXPECT_FALSE(written.ok());
+    EXPECT_EQ(written.error().code, ErrorCode::kInvalid);
+    return written.error().message;
+  };
+  EXPECT_THAT(message({.path = "/x", .shape = "huge"}), HasSubstr("'huge'; choose one of nano"));
+  EXPECT_THAT(message({.path = "/x", .quant = "q1"}), HasSubstr("'q1'; choose one of f32"));
+  EXPECT_THAT(message({.path = "/x", .architecture = "rwkv"}), HasSubstr("'rwkv'"));
+  EXPECT_THAT(message({.path = "/x", .layers = 0}), HasSubstr("1 to 1024"));
+}
+
+TEST(Synth, ADiskThatIsTooFullIsSaidBeforeTheFirstByte) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "m";
+  const auto written = write_synthetic(
+      {.path = path, .shape = "llama-3.1-70b", .quant = "f32", .layers = 1024});
+  ASSERT_FALSE(written.ok());
+  EXPECT_EQ(written.error().code, ErrorCode::kExhausted);
+  EXPECT_THAT(written.error().message, HasSubstr("TiB, but only"));
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(Synth, AFolderThatIsNotThereIsAnError) {
+  const test::TemporaryFolder folder;
+  EXPECT_FALSE(write_synthetic({.path = folder / "none/m", .shape = "nano"}).ok());
+}
+
+}  // namespace
+}  // namespace weft::model

@@ -1,0 +1,287 @@
+#include "transport/links.h"
+
+#include <sys/resource.h>
+#include <zmq.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "transport/codec.h"
+
+namespace weft::transport {
+namespace {
+
+constexpr std::string_view kDomain = "weft";
+constexpr Duration kSelfTestTimeout = seconds(3);
+constexpr Duration kRedialFirst = milliseconds(250);
+constexpr Duration kRedialMax = seconds(5);
+constexpr int kRedialDoublingsMax = 5;
+constexpr int kRebindAttemptsMax = 100;  // 10 ms apart: the old socket closes in libzmq's own thread
+constexpr size_t kMessagesWaitingMax = 4096;
+
+// The user id of a connection is its CURVE key in hexadecimal.
+std::optional<crypto::CurveKey> key_of(const std::string& user_id) {
+  crypto::CurveKey key;
+  if (!parse_hex(user_id, key.bytes.data(), key.bytes.size()).ok()) return std::nullopt;
+  return key;
+}
+
+// Where this process reaches its own listening socket.
+std::string own_address(const std::string& endpoint) {
+  const size_t colon = endpoint.rfind(':');
+  const std::string port = endpoint.substr(colon);
+  if (endpoint.find("//0.0.0.0:") != std::string::npos) return "tcp://127.0.0.1" + port;
+  if (endpoint.find("//[::]:") != std::string::npos) return "tcp://[::1]" + port;
+  return endpoint;
+}
+
+int poll_for(std::span<zmq_pollitem_t> items, Duration timeout) {
+  const long ms = std::max<long>(0, long((timeout.count() + 999'999) / 1'000'000));
+  return zmq_poll(items.data(), int(items.size()), ms);
+}
+
+}  // namespace
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+Links::Links(LinksOptions options) : options_(std::move(options)) {}
+
+Links::~Links() = default;
+
+Result<std::unique_ptr<Links>> Links::open(LinksOptions options) {
+  raise_descriptor_limit();
+  std::unique_ptr<Links> links(new Links(std::move(options)));
+  Links* self = links.get();
+  WEFT_TRY(ZapHandler zap, ZapHandler::open(links->context_,
+      [self](std::string_view domain,
+           const crypto::CurveKey& key) -> std::optional<std::string> {
+        if (domain != kDomain || !self->options_.member_of(key)) return std::nullopt;
+        return to_string(key);
+      }));
+  links->zap_.emplace(std::move(zap));
+  links->endpoint_ = "tcp://" + links->options_.listen;
+  WEFT_CHECK(links->listen());
+  WEFT_CHECK(links->self_test());
+  return links;
+}
+
+Result<> Links::listen() {
+  router_ = ZmqSocket(context_, ZMQ_ROUTER);
+  router_.serve_curve(*options_.keys, kDomain);
+  const auto bound = router_.bind(endpoint_);
+  if (!bound.ok()) {
+    Error error = bound.error();
+    if (error.code == ErrorCode::kConflict) {
+      error.message += "; another program has this port: choose one with --mesh ADDR:PORT";
+    }
+    return error;
+  }
+  endpoint_ = router_.last_endpoint();
+  WEFT_TRY(const uint64_t port, parse_u64(endpoint_.substr(endpoint_.rfind(':') + 1)));
+  port_ = uint16_t(port);
+  return {};
+}
+
+Result<> Links::self_test() {
+  ZmqSocket monitor, stranger(context_, ZMQ_DEALER);
+  stranger.dial_curve(crypto::CurveKeys::generate(), options_.keys->public_key());
+  monitor = stranger.monitor(context_);
+  WEFT_CHECK(stranger.connect(own_address(endpoint_)));
+  const SystemClock clock;
+  const Time deadline = clock.now() + kSelfTestTimeout;
+  while (clock.now() < deadline) {
+    zmq_pollitem_t items[] = {{zap_->socket(), 0, ZMQ_POLLIN, 0},
+                              {monitor.get(), 0, ZMQ_POLLIN, 0}};
+    poll_for(items, deadline - clock.now());
+    zap_->serve();
+    while (const auto event = receive_event(monitor)) {
+      if (event->event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) return {};
+      if (event->event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+        return Error(ErrorCode::kInternal,
+                     "self-test: a stranger's key was let in; this libzmq does not enforce "
+                     "authentication, so the node does not start");
+      }
+    }
+  }
+  return Error(ErrorCode::kInternal,
+               cat("self-test: no answer from our own listening socket at ", endpoint_));
+}
+
+void Links::open_dealer(Dialled& link) {
+  link.socket = ZmqSocket(context_, ZMQ_DEALER);  // ends the old one and its monitor first
+  link.socket.dial_curve(*options_.keys, link.key);
+  link.socket.set(ZMQ_IMMEDIATE, 1);  // nothing is queued for a connection that does not stand
+  link.monitor = link.socket.monitor(context_);
+  link.up = false;
+  link.redial_at.reset();
+  const auto connected = link.socket.connect("tcp://" + link.address);
+  if (!connected.ok()) log_warn("link.address", {{"error", connected.error().message}});
+}
+
+Result<> Links::dial(NodeId peer, const crypto::CurveKey& key,
+                     const std::string& address) {
+  const auto found = links_.find(peer);
+  if (found != links_.end() && found->second.key == key && found->second.address == address) {
+    return {};
+  }
+  if (found == links_.end() && links_.size() >= kLinksMax) {
+    return Error(ErrorCode::kExhausted, cat("a node links to at most ", kLinksMax, " others"));
+  }
+  hang_up(peer);
+  Dialled& link = links_[peer];
+  link.key = key;
+  link.address = address;
+  open_dealer(link);
+  return {};
+}
+
+void Links::hang_up(NodeId peer) {
+  const auto found = links_.find(peer);
+  if (found == links_.end()) return;
+  if (found->second.up) events_.push_back({peer, LinkState::kDown});
+  links_.erase(found);
+}
+
+std::optional<std::string> Links::dialled_address(NodeId peer) const {
+  const auto found = links_.find(peer);
+  if (found == links_.end()) return std::nullopt;
+  return found->second.address;
+}
+
+bool Links::is_up(NodeId peer) const {
+  const auto found = links_.find(peer);
+  return found != links_.end() && found->second.up;
+}
+
+Result<> Links::rebind() {
+  router_.set(ZMQ_LINGER, 0);
+  zmq_unbind(router_.get(), endpoint_.c_str());
+  router_ = ZmqSocket();
+  for (int attempt = 0;; ++attempt) {
+    const auto listening = listen();
+    if (listening.ok()) return {};
+    if (listening.error().code != ErrorCode::kConflict || attempt == kRebindAttemptsMax) {
+      return listening.error();
+    }
+    poll_for({}, milliseconds(10));
+  }
+}
+
+Result<> Links::send(NodeId to, const Message& message) {
+  const auto found = links_.find(to);
+  if (found == links_.end() || !found->second.up) {
+    return Error(ErrorCode::kUnavailable, cat("no link to ", short_string(to)));
+  }
+  Dialled& link = found->second;
+  WEFT_TRY(const Bytes frame, encode(message, options_.self, ++link.sequence));
+  WEFT_CHECK(link.socket.send(frame));
+  ++counters_.frames_out;
+  counters_.bytes_out += frame.size();
+  return {};
+}
+
+bool Links::poll(std::span<const int> descriptors, Duration timeout, Time now) {
+  std::vector<zmq_pollitem_t> items = {{zap_->socket(), 0, ZMQ_POLLIN, 0},
+                                       {router_.get(), 0, ZMQ_POLLIN, 0}};
+  for (auto& [peer, link] : links_) items.push_back({link.monitor.get(), 0, ZMQ_POLLIN, 0});
+  const size_t first_descriptor = items.size();
+  for (const int fd : descriptors) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
+  if (!messages_.empty()) timeout = Duration(0);
+  poll_for(items, timeout);
+
+  counters_.refused_handshakes += uint64_t(zap_->serve());
+  read_router();
+  for (auto& [peer, link] : links_) read_monitor(peer, link, now);
+  redial_due(now);
+  return std::any_of(items.begin() + long(first_descriptor), items.end(),
+                     [](const zmq_pollitem_t& item) { return item.revents & ZMQ_POLLIN; });
+}
+
+void Links::read_router() {
+  for (int i = 0; i < kMessagesPerPoll && messages_.size() < kMessagesWaitingMax; ++i) {
+    std::optional<ReceivedPart> routing_id = router_.receive();
+    if (!routing_id) return;
+    if (!routing_id->more) continue;
+    std::optional<ReceivedPart> payload = router_.receive();
+    if (!payload) return;
+    if (!payload->more) {
+      accept_frame(*payload);
+      continue;
+    }
+    // Multi-part: not this protocol. The rest is read away, none of it is parsed.
+    ++counters_.dropped_frames;
+    while (payload && payload->more) payload = router_.receive();
+  }
+}
+
+void Links::accept_frame(const ReceivedPart& part) {
+  ++counters_.frames_in;
+  counters_.bytes_in += part.bytes.size();
+  const std::optional<crypto::CurveKey> key = key_of(part.user_id);
+  const std::optional<NodeId> member = key ? options_.member_of(*key) : std::nullopt;
+  if (!member) {  // revoked since the handshake
+    ++counters_.dropped_frames;
+    return;
+  }
+  auto frame = decode(part.bytes);
+  if (!frame.ok()) {
+    ++counters_.dropped_frames;
+    log_warn("link.frame", {{"from", short_string(*member)}, {"error", frame.error().message}});
+    return;
+  }
+  if (frame->sender != *member) {
+    ++counters_.dropped_frames;
+    log_warn("link.sender", {{"from", short_string(*member)},
+                             {"claims", short_string(frame->sender)}});
+    return;
+  }
+  messages_.push_back({*member, part.peer_address, std::move(frame->message)});
+}
+
+void Links::read_monitor(NodeId peer, Dialled& link, Time now) {
+  while (const auto event = receive_event(link.monitor)) {
+    switch (event->event) {
+      case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+        link.up = true;
+        link.refusals = 0;
+        events_.push_back({peer, LinkState::kUp});
+        break;
+      case ZMQ_EVENT_DISCONNECTED:
+        if (link.up) events_.push_back({peer, LinkState::kDown});
+        link.up = false;
+        break;
+      case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: {
+        // libzmq gives such a connection up for good: a fresh socket tries again, ever less often.
+        const int doublings = std::min(link.refusals++, kRedialDoublingsMax);
+        link.redial_at = now + std::min<Duration>(kRedialFirst * (1 << doublings), kRedialMax);
+        events_.push_back({peer, LinkState::kRefused});
+        break;
+      }
+      default: break;
+    }
+  }
+}
+
+void Links::redial_due(Time now) {
+  for (auto& [peer, link] : links_) {
+    if (link.redial_at && *link.redial_at <= now) open_dealer(link);
+  }
+}
+
+std::vector<ReceivedMessage> Links::take_messages() {
+  std::vector<ReceivedMessage> taken(std::make_move_iterator(messages_.begin()),
+                                     std::make_move_iterator(messages_.end()));
+  messages_.clear();
+  return taken;
+}
+
+std::vector<LinkEvent> Links::take_events() { return std::exchange(events_, {}); }
+
+}  // namespace weft::transport

@@ -111,7 +111,7 @@ void Coordinator::tick(Time now) {
     return;
   }
   if (pending_) return drive_pending(now);
-  if (rollout_.active() && stages_disagree(now)) return plan_now(now);
+  if (rollout_.active() && out_of_step(now)) return plan_now(now);
   if (now < quiet_until_) return;
   if (!rollout_.active()) {
     if (!plan_elsewhere(now)) plan_now(now);
@@ -292,21 +292,26 @@ bool Coordinator::plan_elsewhere(Time now) {
   return now - *elsewhere_since_ < kAdoptWait;
 }
 
-// True if a stage of the active plan has not served it for a while: it lost sight of a fellow.
-bool Coordinator::stages_disagree(Time now) {
+// True if the active plan must be made anew though none of its nodes died: for a while, a stage has
+// not served it (it lost sight of a fellow), or a member has refused it, holding on to a higher
+// proposal that came to nothing. The latter is no stage: it waits for open streams to end, but not
+// for ever.
+bool Coordinator::out_of_step(Time now) {
   const transport::Propose& plan = *rollout_.active();
-  const bool disagree =
-      std::any_of(plan.stages.begin(), plan.stages.end(), [&](const transport::StageSpec& stage) {
-        const Member* member = members_.find(stage.node);
-        return member && member->beat.active_epoch != plan.epoch;
-      });
-  if (!disagree) {
-    disagree_since_.reset();
+  bool stage_lost = false, outrun = false;
+  for (const auto& [node, member] : members_.members()) {
+    if (!member.alive() || member.beat.number == 0) continue;
+    stage_lost |= member.beat.active_epoch != plan.epoch && stage_index(plan, node).has_value();
+    outrun |= member.beat.active_epoch.value == 0 && member.beat.highest_epoch > plan.epoch;
+  }
+  if (!stage_lost && !outrun) {
+    out_of_step_since_.reset();
     return false;
   }
-  if (!disagree_since_) disagree_since_ = now;
-  if (now - *disagree_since_ < kAdoptWait) return false;
-  disagree_since_.reset();
+  if (!out_of_step_since_) out_of_step_since_ = now;
+  const bool urgent = stage_lost || open_sessions(members_) == 0;
+  if (now - *out_of_step_since_ < (urgent ? kAdoptWait : kOutrunPatience)) return false;
+  out_of_step_since_.reset();
   return true;
 }
 

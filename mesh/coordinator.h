@@ -74,7 +74,7 @@ class Coordinator {
   void consider(Time now);
   void propose(const transport::ModelOffer& offer, partition::Plan plan, Time now);
   bool plan_elsewhere(Time now);
-  bool stages_disagree(Time now);
+  bool out_of_step(Time now);
 
   const MachineConfig& config_;
   Outbox& outbox_;
@@ -90,7 +90,7 @@ class Coordinator {
   bool changed_ = true;
   Time quiet_until_;  // no plan before this
   std::optional<Time> elsewhere_since_;
-  std::optional<Time> disagree_since_;
+  std::optional<Time> out_of_step_since_;
   std::string problem_;
 };
 

@@ -19,6 +19,7 @@ inline constexpr Duration kForgetAfter = seconds(60);
 // Rollout.
 inline constexpr Duration kSettle = seconds(1);        // quiet before a plan that nobody waits for
 inline constexpr Duration kAdoptWait = seconds(3);     // for a plan that others serve to reach us
+inline constexpr Duration kOutrunPatience = seconds(60);
 inline constexpr Duration kProposeAgain = seconds(2);  // to a stage that does not answer
 inline constexpr Duration kReachWithin = seconds(5);   // a stage waits so long for its fellows
 inline constexpr Duration kLoadStall = seconds(120);   // without progress: the stage has failed

@@ -1,0 +1,159 @@
+// Random faults: nodes die, restart and leave, links lose, double and reorder messages, partitions
+// come and go, clients open and cancel streams. Whatever happens, every stream ends once, in a result
+// or a typed error, by its deadline; no token is lost, doubled, reordered or wrong; and once the
+// faults stop, the mesh serves again.
+#include <gtest/gtest.h>
+
+#include "base/log.h"
+#include "mesh/limits.h"
+#include "tests/mesh/harness.h"
+#include "tests/support/support.h"
+
+namespace weft::mesh::test {
+namespace {
+
+constexpr uint64_t kSeeds = 300;
+constexpr uint8_t kNodes = 4;
+
+struct Outcome {
+  int opened = 0, answered = 0, failed = 0;
+};
+
+class Chaos {
+ public:
+  explicit Chaos(uint64_t seed) : mesh_(seed), random_(seed ^ 0xC4A05) {
+    mesh_.config.min_nodes = 1 + random_.below(3);
+    mesh_.config.objective = partition::Objective::kLatency;
+    if (random_.below(2)) {
+      mesh_.faults.loss = 0.02 * random_.uniform();
+      mesh_.faults.duplicate = 0.05 * random_.uniform();
+      mesh_.faults.reorder = 0.05 * random_.uniform();
+      mesh_.faults.jitter = milliseconds(random_.below(20));
+    }
+    for (uint8_t number = 1; number <= kNodes; ++number) start(number);
+  }
+
+  Outcome run() {
+    for (int step = 0; step < 60; ++step) {
+      act();
+      mesh_.run_for(milliseconds(random_.below(1000)));
+    }
+    calm();
+    return judge();
+  }
+
+ private:
+  bool up(uint8_t number) { return mesh_.at(number).machine != nullptr; }
+  // Streams of a head that dies end with it: they are counted no more.
+  void start(uint8_t number) { mesh_.start(number, make_profile(7, number <= 2)); }
+
+  void act() {
+    const uint8_t number = uint8_t(1 + random_.below(kNodes));
+    switch (random_.below(12)) {
+      case 0:
+        if (up(number)) mesh_.kill(number, random_.below(2) == 0);
+        return;
+      case 1:
+      case 2:
+        if (!up(number)) start(number);
+        return;
+      case 3:
+        if (up(number)) mesh_.with(number, [&](Machine& machine) { machine.leave(mesh_.now); });
+        if (up(number)) mesh_.kill(number);
+        return;
+      case 4: mesh_.cut({number}); return;
+      case 5: mesh_.heal(); return;
+      case 6: cancel_one(number); return;
+      default: open_some(number); return;
+    }
+  }
+  void open_some(uint8_t number) {
+    if (!up(number)) return;
+    for (uint64_t i = random_.below(4); i > 0; --i) {
+      const auto request = make_request(uint32_t(1 + random_.below(600)),
+                                        uint32_t(1 + random_.below(200)), random_.next());
+      outcome_.opened += mesh_.open(number, request).ok();
+    }
+  }
+  void cancel_one(uint8_t number) {
+    if (!up(number)) return;
+    for (auto& [id, stream] : mesh_.at(number).streams) {
+      if (stream.result) continue;
+      mesh_.with(number, [&, id = id](Machine& machine) { machine.cancel(id, mesh_.now); });
+      return;
+    }
+  }
+  // No more faults: every open stream must end by its deadline, and the mesh serve again.
+  void calm() {
+    mesh_.heal();
+    mesh_.faults = {};
+    for (uint8_t number = 1; number <= kNodes; ++number) {
+      if (!up(number)) start(number);
+    }
+    mesh_.run_for(kTokenGapMax + kFirstTokenWithin + seconds(1));
+  }
+  std::string describe() {
+    std::string text;
+    for (uint8_t number = 1; number <= kNodes; ++number) {
+      const View view = mesh_.view(number);
+      text += cat("node", int(number), ": plan ", to_string(view.plan.epoch), " active ",
+                  view.plan.active, " progress ", view.plan.progress, " stages ",
+                  view.plan.stages.size(), " highest ", to_string(view.highest_epoch), " nodes ",
+                  view.nodes.size(), " ", view.problem, "\n");
+    }
+    return text;
+  }
+  Outcome judge() {
+    EXPECT_TRUE(mesh_.all_active()) << describe();
+    for (uint8_t number = 1; number <= kNodes; ++number) {
+      EXPECT_EQ(mesh_.view(number).nodes.size(), size_t(kNodes));
+      EXPECT_EQ(mesh_.view(number).queued_rows, 0u);
+      for (auto& [id, stream] : mesh_.at(number).streams) {
+        EXPECT_TRUE(stream.result.has_value()) << "a stream that never ended";
+        if (!stream.result) continue;
+        ++(stream.result->ok() ? outcome_.answered : outcome_.failed);
+        EXPECT_LE(stream.ended - stream.opened, kSessionTotalMax + seconds(1));
+      }
+    }
+    for (const std::string& defect : mesh_.defects()) ADD_FAILURE() << defect;
+    const GenerateRequest request = make_request(100, 10);
+    EXPECT_EQ(mesh_.ask(3, request).answer, expected_answer(request)) << "it must serve again";
+    mesh_.run_for(kStageIdleMax + seconds(1));
+    for (uint8_t number = 1; number <= kNodes; ++number) {
+      EXPECT_EQ(mesh_.view(number).stage_sessions, 0u) << "a stage keeps a dead session";
+    }
+    return outcome_;
+  }
+
+  Mesh mesh_;
+  Random random_;
+  Outcome outcome_;
+};
+
+TEST(Faults, WhateverHappensEveryStreamEndsOnceAndNoTokenIsWrong) {
+  set_log_level(LogLevel::kError);
+  Outcome sum;
+  const uint64_t base = weft::test::test_seed(1);
+  for (uint64_t seed = base; seed < base + kSeeds; ++seed) {
+    SCOPED_TRACE(cat("seed ", seed, ": replay it alone with WEFT_TEST_SEED=", seed));
+    const Outcome outcome = Chaos(seed).run();
+    sum.opened += outcome.opened;
+    sum.answered += outcome.answered;
+    sum.failed += outcome.failed;
+    if (::testing::Test::HasFailure()) break;
+  }
+  set_log_level(LogLevel::kInfo);
+  RecordProperty("opened", sum.opened);
+  RecordProperty("answered", sum.answered);
+  RecordProperty("failed", sum.failed);
+  std::printf("%d streams opened, %d answered and %d failed on nodes that lived\n", sum.opened,
+              sum.answered, sum.failed);
+  // A property that holds because nothing ran would prove nothing.
+  if (!::testing::Test::HasFailure()) {
+    EXPECT_GT(sum.answered, int(kSeeds));
+    EXPECT_GT(sum.failed, int(kSeeds) / 4);
+  }
+}
+
+}  // namespace
+}  // namespace weft::mesh::test

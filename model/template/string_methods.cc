@@ -86,8 +86,8 @@ Result<Value> parts(Runtime& runtime, const std::vector<Text>& texts,
 // Words between white space; at most `limit` cuts, from the right if `from_right`.
 std::vector<Text> words(Text text, uint64_t limit, bool from_right) {
   std::vector<Text> found;
-  text = strip(text, Side::kBoth);
   const Text whole = text;
+  text = strip(text, Side::kLeft);
   while (!text.empty() && (from_right || found.size() < limit)) {
     size_t cut = text.size();
     for (size_t offset = 0; offset < text.size();) {

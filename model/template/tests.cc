@@ -45,7 +45,7 @@ Result<bool> is_sequence(Runtime&, const Value& input, const Bound&) {
     return input.sequence().flavor == Flavor::kList || input.sequence().flavor == Flavor::kTuple ||
            input.sequence().flavor == Flavor::kRange;
   }
-  return input.is(Kind::kString) || input.is(Kind::kDict);
+  return input.is(Kind::kString) || input.is(Kind::kDict) || input.is(Kind::kUndefined);
 }
 
 Result<bool> is_iterable_test(Runtime&, const Value& input, const Bound&) {

@@ -294,7 +294,7 @@ void Machine::on_manifest_verified(ModelId model, bool ok, Time now) {
   parts_->fetcher.on_manifest_verified(model, ok, now);
 }
 void Machine::fetch_items(ModelId model, std::vector<FetchItem> items, Time now) {
-  parts_->fetcher.fetch_items(model, std::move(items), now);
+  parts_->fetcher.fetch_items(model, std::move(items), holders(parts_->members, model), now);
 }
 void Machine::on_item_verified(ModelId model, uint32_t item, bool ok, Time now) {
   parts_->fetcher.on_item_verified(model, item, ok, now);

@@ -117,8 +117,9 @@ class Machine {
   // --- Models.
   // Asks the coordinator to serve this model; a refusal comes as ModelRefused.
   void request_model(ModelId model, Time now);
-  // Fetching, one model at a time; a new call replaces what runs. First the manifest
-  // (VerifyManifest, on_manifest_verified), then items, as often as needed (FetchEnded each time).
+  // Fetching, one thing at a time; a new call replaces what runs, and each ends in one FetchEnded.
+  // The manifest first (VerifyManifest -> on_manifest_verified), then items, which come from every
+  // member that offers the model at that time (StoreChunk, VerifyItem -> on_item_verified).
   void fetch_manifest(ModelId model, std::vector<NodeId> holders, Time now);
   void on_manifest_verified(ModelId model, bool ok, Time now);
   void fetch_items(ModelId model, std::vector<FetchItem> items, Time now);

@@ -48,8 +48,8 @@ void Fetcher::on_manifest_verified(ModelId model, bool ok, Time now) {
   ask_manifest(now);
 }
 
-void Fetcher::fetch_items(ModelId model, std::vector<FetchItem> items,
-                          std::vector<NodeId> holders, Time now) {
+void Fetcher::fetch_items(ModelId model, std::vector<FetchItem> items, std::vector<NodeId> holders,
+                          Time now) {
   begin(model, holders);
   first_open_ = 0;
   done_bytes_ = total_bytes_ = 0;
@@ -114,8 +114,8 @@ void Fetcher::pump(Time now) {
     }
     any_asked = any_asked || !holder.asked.empty();
   }
-  const bool verifying = std::any_of(items_.begin(), items_.end(),
-                                     [](const Item& item) { return item.verifying; });
+  const bool verifying =
+      std::any_of(items_.begin(), items_.end(), [](const Item& item) { return item.verifying; });
   if (!any_holder && !verifying) {
     return end(Error(ErrorCode::kUnavailable,
                      "every member that holds the model's file is gone or does not answer"));
@@ -173,13 +173,15 @@ void Fetcher::on_item_verified(ModelId model, uint32_t number, bool ok, Time now
   it->verifying = false;
   if (ok) {
     it->done = true;
-    const bool all = std::all_of(items_.begin(), items_.end(),
-                                 [](const Item& item) { return item.done; });
+    const bool all =
+        std::all_of(items_.begin(), items_.end(), [](const Item& item) { return item.done; });
     return all ? end({}) : pump(now);
   }
   if (++it->attempts > kItemAttemptsMax) {
-    return end(Error(ErrorCode::kCorrupt, cat("part ", number, " of the model's file came with a "
-                                              "wrong digest ", kItemAttemptsMax, " times")));
+    return end(Error(ErrorCode::kCorrupt, cat("part ", number,
+                                              " of the model's file came with a "
+                                              "wrong digest ",
+                                              kItemAttemptsMax, " times")));
   }
   log_warn("fetch.bad_digest", {{"item", number}, {"attempt", it->attempts}});
   it->avoid.insert(it->sources.begin(), it->sources.end());

@@ -4,8 +4,8 @@
 // frame. A holder that says nothing for kHolderSilence loses its requests to the others, and after
 // kHolderStrikesMax such silences (or errors) it is asked no more. When all bytes of an item are
 // stored the node is asked to verify it; an item with a bad digest is fetched anew, from other
-// holders if there are any, kItemAttemptsMax times at most. Bytes the node has already are not asked
-// for, which is how a fetch resumes.
+// holders if there are any, kItemAttemptsMax times at most. Bytes the node has already are not
+// asked for, which is how a fetch resumes.
 #pragma once
 
 #include <deque>

@@ -183,7 +183,8 @@ void Machine::Parts::undelivered(NodeId to, const transport::Message& message) {
   if (!step) return;  // all others are repeated, or missed by a deadline
   Error error(ErrorCode::kUnavailable, cat("cannot send rows to ", members.name(to)));
   if (stage.fail(step->session, error)) return;
-  outbox.send(step->head, transport::Refused{step->epoch, step->session, error.code, error.message});
+  outbox.send(step->head,
+              transport::Refused{step->epoch, step->session, error.code, error.message});
 }
 
 Machine::Machine(MachineConfig config, Time now)
@@ -299,10 +300,16 @@ void Machine::fetch_items(ModelId model, std::vector<FetchItem> items, Time now)
 void Machine::on_item_verified(ModelId model, uint32_t item, bool ok, Time now) {
   parts_->fetcher.on_item_verified(model, item, ok, now);
 }
-void Machine::cancel_fetch() { parts_->fetcher.cancel(); }
+void Machine::cancel_fetch() {
+  parts_->fetcher.cancel();
+}
 
-void Machine::leave(Time now) { parts_->leave(now); }
+void Machine::leave(Time now) {
+  parts_->leave(now);
+}
 
-View Machine::view(Time now) const { return parts_->view(now); }
+View Machine::view(Time now) const {
+  return parts_->view(now);
+}
 
 }  // namespace weft::mesh

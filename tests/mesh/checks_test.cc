@@ -80,7 +80,10 @@ TEST(Checks, AGoodStepPassesAndEachDefectIsFound) {
       [](auto& s) { s.session = {}; },
       [](auto& s) { s.token_count = 0; },
       [](auto& s) { s.token_count = 3; },
-      [](auto& s) { s.token_count = kPrefillChunk + 1; s.tokens.assign(s.token_count, 1); },
+      [](auto& s) {
+        s.token_count = kPrefillChunk + 1;
+        s.tokens.assign(s.token_count, 1);
+      },
       [](auto& s) { s.first_position = 255; },
       [](auto& s) { s.first_position = UINT32_MAX; },
       [](auto& s) { s.reserve_tokens = 257; },
@@ -125,7 +128,9 @@ TEST(Checks, ProfilesThatWouldSpoilThePlannersSumsAreFound) {
       [](auto& p) { p.memory_bytes = UINT64_MAX; },
       [](auto& p) { p.layer_overhead_s = std::nan(""); },
       [](auto& p) { p.layer_overhead_s = -1; },
-      [](auto& p) { p.speeds = {{0, std::numeric_limits<double>::infinity(), 1}}; },
+      [](auto& p) {
+        p.speeds = {{0, std::numeric_limits<double>::infinity(), 1}};
+      },
       [](auto& p) { p.speeds.resize(65); },
       [](auto& p) { p.offers.resize(transport::kOffersMax + 1, p.offers[0]); },
       [](auto& p) { p.offers[0].layers.clear(); },

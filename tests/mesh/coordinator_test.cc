@@ -112,9 +112,8 @@ TEST_F(CoordinatorTest, AStageThatKeepsFailingIsTriedABoundedNumberOfTimes) {
   EXPECT_EQ(mesh_.at(2).loads, kLoadFailuresMax);
   EXPECT_NE(mesh_.view(1).problem.find("node2 (disk full)"), std::string::npos);
   mesh_.at(2).on_load = nullptr;
-  mesh_.with(2, [&](Machine& machine) {
-    machine.set_profile(make_profile(kLayers, false), mesh_.now);
-  });
+  mesh_.with(
+      2, [&](Machine& machine) { machine.set_profile(make_profile(kLayers, false), mesh_.now); });
   EXPECT_TRUE(mesh_.run_until([&] { return mesh_.all_active(); }, seconds(10)))
       << "a new profile is a new chance";
 }
@@ -126,8 +125,8 @@ TEST_F(CoordinatorTest, AStageThatDiesWhileLoadingIsReplacedAtOnce) {
   ASSERT_TRUE(mesh_.run_until([&] { return mesh_.view(1).has_plan; }));
   answer({1, 3}, 100);
   mesh_.kill(2);
-  EXPECT_TRUE(mesh_.run_until(
-      [&] { return mesh_.view(1).plan.stages.back().node == node_id(3); }, seconds(4)));
+  EXPECT_TRUE(mesh_.run_until([&] { return mesh_.view(1).plan.stages.back().node == node_id(3); },
+                              seconds(4)));
   EXPECT_TRUE(mesh_.run_until([&] { return mesh_.all_active(); }, seconds(40)));
 }
 

@@ -54,10 +54,10 @@ class FetcherTest : public ::testing::Test {
       Bytes bytes(file_.begin() + long(fetch->offset),
                   file_.begin() + long(fetch->offset + fetch->size));
       if (liars_.contains(send.to)) bytes[0] ^= 1;
-      fetcher_.on_chunk(send.to,
-                        {model_id(1), fetch->request, fetch->offset,
-                         SharedBytes::adopt(std::move(bytes)), ""},
-                        now_);
+      fetcher_.on_chunk(
+          send.to,
+          {model_id(1), fetch->request, fetch->offset, SharedBytes::adopt(std::move(bytes)), ""},
+          now_);
     } else if (std::holds_alternative<transport::ManifestRequest>(send.message)) {
       ++requests_[send.to];
       if (silent_.contains(send.to)) return;
@@ -74,7 +74,8 @@ class FetcherTest : public ::testing::Test {
   }
   bool matches(uint32_t item) {
     const ByteRange range = what_[item].range;
-    return std::equal(disk_.begin() + long(range.offset), disk_.begin() + long(range.offset + range.size),
+    return std::equal(disk_.begin() + long(range.offset),
+                      disk_.begin() + long(range.offset + range.size),
                       file_.begin() + long(range.offset));
   }
   void pass(Duration duration) {
@@ -162,7 +163,8 @@ TEST_F(FetcherTest, ABadDigestIsFetchedAnewFromAnotherHolder) {
   start(items(), {node_id(1), node_id(2)});
   run();
   EXPECT_TRUE(done());
-  EXPECT_TRUE(std::equal(disk_.begin(), disk_.begin() + long(what_[2].range.offset), file_.begin()));
+  EXPECT_TRUE(
+      std::equal(disk_.begin(), disk_.begin() + long(what_[2].range.offset), file_.begin()));
 }
 
 TEST_F(FetcherTest, IfEveryHolderLiesItEndsInABoundedNumberOfAttempts) {

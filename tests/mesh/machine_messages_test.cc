@@ -1,5 +1,5 @@
-// Messages from members that are wrong, late or hostile: dropped or refused, never a crash, and what
-// serves goes on.
+// Messages from members that are wrong, late or hostile: dropped or refused, never a crash, and
+// what serves goes on.
 #include <gtest/gtest.h>
 
 #include "base/log.h"
@@ -169,9 +169,12 @@ TEST_F(MachineMessagesTest, RandomMessagesCrashNothingAndTheMeshServesOn) {
   const Epoch serving = mesh_.view(1).plan.epoch;
   const auto number = [&](uint64_t plausible) {
     switch (random.below(4)) {
-      case 0: return uint64_t{0};
-      case 1: return random.next();
-      default: return random.below(plausible + 1);
+      case 0:
+        return uint64_t{0};
+      case 1:
+        return random.next();
+      default:
+        return random.below(plausible + 1);
     }
   };
   const auto epoch = [&] { return random.below(2) ? serving : Epoch{number(serving.value)}; };
@@ -193,19 +196,37 @@ TEST_F(MachineMessagesTest, RandomMessagesCrashNothingAndTheMeshServesOn) {
         message = any;
         break;
       }
-      case 1: message = transport::Token{epoch(), session, uint32_t(number(50)),
-                                         TokenId(number(kVocab))}; break;
-      case 2: message = transport::Close{epoch(), session}; break;
-      case 3: message = transport::Refused{epoch(), session, ErrorCode::kInternal, "x"}; break;
-      case 4: message = transport::Stale{Epoch{number(serving.value)}, session}; break;
-      case 5: message = transport::Ready{epoch(), float(number(2)), {}, random.below(2) ? "" : "e"};
-              break;
-      case 6: message = transport::LinkProbe{number(9), random.below(2) == 0,
-                                             SharedBytes::adopt(Bytes(random.below(40)))}; break;
-      case 7: message = transport::Chunk{model_id(1), number(9), number(999), {}, "e"}; break;
-      case 8: message = transport::Manifest{model_id(1), number(99), number(9), {}}; break;
-      case 9: message = transport::Activate{epoch()}; break;
-      default: message = transport::Want{model_id(uint8_t(random.below(3)))}; break;
+      case 1:
+        message = transport::Token{epoch(), session, uint32_t(number(50)), TokenId(number(kVocab))};
+        break;
+      case 2:
+        message = transport::Close{epoch(), session};
+        break;
+      case 3:
+        message = transport::Refused{epoch(), session, ErrorCode::kInternal, "x"};
+        break;
+      case 4:
+        message = transport::Stale{Epoch{number(serving.value)}, session};
+        break;
+      case 5:
+        message = transport::Ready{epoch(), float(number(2)), {}, random.below(2) ? "" : "e"};
+        break;
+      case 6:
+        message = transport::LinkProbe{number(9), random.below(2) == 0,
+                                       SharedBytes::adopt(Bytes(random.below(40)))};
+        break;
+      case 7:
+        message = transport::Chunk{model_id(1), number(9), number(999), {}, "e"};
+        break;
+      case 8:
+        message = transport::Manifest{model_id(1), number(99), number(9), {}};
+        break;
+      case 9:
+        message = transport::Activate{epoch()};
+        break;
+      default:
+        message = transport::Want{model_id(uint8_t(random.below(3)))};
+        break;
     }
     mesh_.with(1, [&](Machine& machine) {
       machine.on_message(node_id(from), std::move(message), mesh_.now);

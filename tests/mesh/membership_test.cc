@@ -17,7 +17,9 @@ NodeId id(uint8_t number) {
 
 class MembershipTest : public ::testing::Test {
  protected:
-  MembershipTest() { members_.set_roster({{id(1), "one"}, {id(2), "two"}, {id(3), "three"}}, now_); }
+  MembershipTest() {
+    members_.set_roster({{id(1), "one"}, {id(2), "two"}, {id(3), "three"}}, now_);
+  }
 
   bool beat(uint8_t number, uint64_t life = kFirstLife, bool leaving = false) {
     transport::Beat beat;

@@ -45,7 +45,8 @@ class SessionsTest : public ::testing::Test {
     ends_.clear();
     for (const Effect& effect : outbox_.take_effects()) {
       if (const auto* send = std::get_if<Send>(&effect)) {
-        if (const auto* step = std::get_if<transport::Step>(&send->message)) steps_.push_back(*step);
+        if (const auto* step = std::get_if<transport::Step>(&send->message))
+          steps_.push_back(*step);
         if (std::holds_alternative<transport::Close>(send->message)) closes_.push_back(send->to);
       }
       if (const auto* out = std::get_if<TokenOut>(&effect)) given_.push_back(out->token);

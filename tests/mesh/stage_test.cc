@@ -190,7 +190,8 @@ TEST_F(StageTest, QueueFullIsRefused) {
     position += kPrefillChunk;
   }
   uint64_t session = 2;
-  while (stage_.queued_rows() + kPrefillChunk <= kQueuedRowsMax) step(rows(session++, 0, kPrefillChunk));
+  while (stage_.queued_rows() + kPrefillChunk <= kQueuedRowsMax)
+    step(rows(session++, 0, kPrefillChunk));
   outbox_.take_effects();
   step(rows(session, 0, kPrefillChunk));
   const auto refused = messages<transport::Refused>(outbox_.take_effects());

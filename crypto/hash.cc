@@ -26,7 +26,6 @@ Digest blake2b_256(ByteView key, ByteView bytes) {
 
 Hasher::Hasher(ByteView key) {
   WEFT_ASSERT(key.size() <= crypto_generichash_KEYBYTES_MAX);
-  // The one-argument form of the generic hash refuses keys under 16 bytes; BLAKE2b itself does not.
   WEFT_ASSERT(crypto_generichash_blake2b_init(as_state(state_), key.data(), key.size(), 32) == 0);
 }
 

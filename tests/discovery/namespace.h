@@ -13,7 +13,7 @@ namespace weft::discovery::test {
 
 // Runs a shell command in the calling thread's namespaces; true if it succeeded.
 inline bool command(const std::string& text) {
-  return std::system((text + " >/dev/null 2>&1").c_str()) == 0;  // NOLINT: test only
+  return std::system(("{ " + text + "; } >/dev/null 2>&1").c_str()) == 0;  // NOLINT: test only
 }
 
 inline bool can_make_networks() {

@@ -4,10 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/file.h"
+#include "base/id.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "model/model.h"

@@ -1,0 +1,152 @@
+// Node: one device of the mesh, running. It wires trust, links, discovery, the mesh's state machine,
+// compute and the model store together.
+//
+// Threads (docs/architecture.md): the mesh thread owns every socket, timer and the machine; the
+// compute thread owns the slice; the worker hashes and moves files; callers of the Service come on
+// threads of their own. They meet in bounded queues.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/queue.h"
+#include "crypto/trust_store.h"
+#include "discovery/mdns.h"
+#include "mesh/machine.h"
+#include "node/chat.h"
+#include "node/loader.h"
+#include "node/model_store.h"
+#include "node/peers.h"
+#include "node/service.h"
+#include "node/slice_compute.h"
+#include "node/stream.h"
+#include "node/worker.h"
+#include "transport/links.h"
+
+namespace weft::node {
+
+struct NodeOptions {
+  std::string dir;                       // all state
+  std::string mesh_address = "0.0.0.0:7071";
+  std::vector<std::string> model_dirs;
+  std::vector<std::string> interfaces;   // for mDNS; empty: every suitable one
+  std::vector<std::string> seed_peers;
+  std::string model;                     // to serve, by name; empty: the first offered
+  std::string backend = "auto";          // auto, cpu or reference
+  uint32_t threads = 0;
+  uint64_t memory_bytes = 0;             // 0: measured
+  partition::Objective objective = partition::Objective::kLatency;
+  size_t min_nodes = 1;
+  uint32_t kv_tokens = 8192;
+  bool mdns = true;
+};
+
+// The backend of that name. kUnsupported names those there are.
+Result<std::unique_ptr<kernels::Backend>> make_backend(const std::string& name, uint32_t threads);
+
+class Node final : public Service {
+ public:
+  // The folder must be in a mesh (kNotFound says how to make or join one). Takes the folder's lock,
+  // measures the device, listens, announces. Errors name the port, folder or interface.
+  static Result<std::unique_ptr<Node>> start(NodeOptions options);
+  // Says goodbye to the mesh, ends open streams, withdraws the mDNS record.
+  ~Node() override;
+
+  const std::string& name() const { return name_; }
+  NodeId id() const { return id_; }
+  uint16_t mesh_port() const { return mesh_port_; }
+  // Empty while the mesh thread runs well; else why it ended.
+  std::string failure() const;
+
+  Result<std::unique_ptr<CompletionStream>> start(CompletionRequest request) override;
+  std::vector<ServedModel> models() override;
+  Health health() override;
+  mesh::View view() override;
+  NodeCounters counters() override;
+  Result<> want_model(const std::string& name) override;
+
+ private:
+  using Task = std::function<void(Time)>;
+  // A model's vocabulary and template, made when first asked for.
+  struct ModelText {
+    std::shared_ptr<const StoredModel> stored;  // owns the mapped file
+    std::shared_ptr<const model::Tokenizer> tokenizer;
+    std::optional<ChatFormatter> chat;
+  };
+
+  explicit Node(NodeOptions options);
+  Result<> open();
+  Result<> open_network();
+  void start_machine(transport::Profile profile);
+
+  // Other threads: hands a task to the mesh thread; false if its queue is full.
+  bool post(Task task);
+  Result<std::shared_ptr<const ModelText>> model_text(ModelId id);
+  Result<mesh::GenerateRequest> to_tokens(const CompletionRequest& request, const ModelText& text);
+
+  // Mesh thread.
+  void run();
+  void run_tasks(Time now);
+  void read_network(Time now);
+  void read_discovery(Time now);
+  void every_second(Time now);
+  void dial_peers(Time now);
+  void carry_out_effects(Time now);
+  void carry_out(mesh::Effect& effect, Time now);
+  void send(NodeId to, const transport::Message& message, Time now);
+  void on_compute(ComputeEvent event, Time now);
+  void serve(const mesh::ServeManifest& effect);
+  void serve(const mesh::ServeFetch& effect);
+  void take_roster(Time now);
+  void spread_roster();
+  void fetch_vocabulary(Time now);
+  void publish_view(Time now);
+  void say_goodbye();
+  void rescan_models();
+
+  const NodeOptions options_;
+  SystemClock clock_;
+  std::optional<crypto::DataFolderLock> folder_lock_;
+  std::optional<crypto::TrustStore> trust_;
+  std::optional<crypto::Identity> identity_;
+  std::optional<crypto::Membership> membership_;  // mesh thread, after start
+  NodeId id_;
+  std::string name_;
+  uint16_t mesh_port_ = 0;
+
+  std::unique_ptr<transport::Links> links_;
+  std::unique_ptr<discovery::Mdns> mdns_;
+  std::unique_ptr<ModelStore> store_;
+  std::unique_ptr<mesh::Machine> machine_;
+  std::unique_ptr<Loader> loader_;
+  PeerBook peers_;
+  transport::Profile profile_;
+  std::map<SessionId, std::shared_ptr<TokenQueue>> streams_;
+  Time next_second_{};
+  Time next_vocabulary_{};
+  Time next_rescan_{};
+
+  BoundedQueue<Task> tasks_;          // from callers: may be full
+  BoundedQueue<Task> reports_;        // from compute and worker: sized for all they can have
+  FileDescriptor wake_;
+  std::atomic<bool> stopping_{false};
+  bool goodbye_said_ = false;
+
+  mutable std::mutex mutex_;          // guards what follows
+  mesh::View view_;
+  std::map<ModelId, std::shared_ptr<const ModelText>> texts_;
+  NodeCounters counters_;
+  std::string failure_;
+
+  std::unique_ptr<Worker> worker_;
+  std::unique_ptr<SliceCompute> compute_;
+  std::thread thread_;                // last
+};
+
+}  // namespace weft::node

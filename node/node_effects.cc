@@ -1,0 +1,195 @@
+// What a node does for the mesh's machine, and what it does about trust.
+#include <sys/eventfd.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "node/node.h"
+
+namespace weft::node {
+namespace {
+
+template <typename... Handlers>
+struct Overload : Handlers... {
+  using Handlers::operator()...;
+};
+template <typename... Handlers>
+Overload(Handlers...) -> Overload<Handlers...>;
+
+constexpr int kEffectRoundsMax = 8;
+
+}  // namespace
+
+void Node::carry_out_effects(Time now) {
+  // Carrying one out may cause others at once (a send that fails); the rest waits for the next turn.
+  for (int round = 0; round < kEffectRoundsMax; ++round) {
+    std::vector<mesh::Effect> effects = machine_->take_effects(now);
+    if (effects.empty()) return;
+    for (mesh::Effect& effect : effects) carry_out(effect, now);
+  }
+}
+
+void Node::send(NodeId to, const transport::Message& message, Time now) {
+  const auto sent = links_->send(to, message);
+  if (!sent.ok()) machine_->on_undelivered(to, message, now);
+}
+
+void Node::carry_out(mesh::Effect& effect, Time now) {
+  std::visit(
+      Overload{
+          [&](mesh::Send& e) { send(e.to, e.message, now); },
+          [&](mesh::LoadSlice& e) { loader_->load(e, now); },
+          [&](mesh::DropSlices& e) { loader_->drop(e.before); },
+          [&](mesh::SubmitBatch& e) {
+            if (!compute_->submit(e.job, std::move(e.batch))) {
+              machine_->on_batch_done(
+                  e.job, Error(ErrorCode::kExhausted, "the compute queue is full"), now);
+            }
+          },
+          [&](mesh::ReleaseSession& e) { compute_->release(e.epoch, e.session); },
+          [&](mesh::TokenOut& e) {
+            const auto stream = streams_.find(e.session);
+            if (stream == streams_.end()) return;
+            if (stream->second->items.size() < kStreamTokensMax &&
+                stream->second->items.try_push(e.token)) {
+              return;
+            }
+            stream->second->items.close();  // read too slowly
+            streams_.erase(stream);
+            machine_->cancel(e.session, now);
+          },
+          [&](mesh::SessionProgress&) {},
+          [&](mesh::SessionEnd& e) {
+            {
+              std::lock_guard lock(mutex_);
+              counters_.prompt_tokens += e.usage.prompt_tokens;
+              counters_.completion_tokens += e.usage.completion_tokens;
+              const bool failed = !e.result.ok() && e.result.error().code != ErrorCode::kCancelled;
+              counters_.requests_failed += failed;
+            }
+            const auto stream = streams_.find(e.session);
+            if (stream == streams_.end()) return;
+            (void)stream->second->items.try_push(StreamEnd{e.result, e.usage});
+            streams_.erase(stream);
+          },
+          [&](mesh::LearnAddress& e) {
+            if (e.node != id_) peers_.learn(e.node, e.address);
+          },
+          [&](mesh::RosterBytes& e) {
+            const auto change = trust_->apply_roster(e.bytes.view());
+            if (!change.ok()) {
+              log_warn("roster.refused", {{"from", short_string(e.from)},
+                                          {"error", change.error().message}});
+            } else if (*change == crypto::RosterChange::kNewer) {
+              next_second_ = now;  // every_second sees the stored epoch and takes it
+            }
+          },
+          [&](mesh::RosterBehind& e) {
+            send(e.node, transport::RosterUpdate{SharedBytes::adopt(membership_->roster.bytes())},
+                 now);
+          },
+          [&](mesh::ModelRefused& e) {
+            log_warn("model.refused", {{"error", e.error.message}});
+          },
+          [&](mesh::ServeManifest& e) { serve(e); },
+          [&](mesh::ServeFetch& e) { serve(e); },
+          [&](mesh::VerifyManifest& e) { loader_->on(e); },
+          [&](mesh::StoreChunk& e) { loader_->on(e); },
+          [&](mesh::VerifyItem& e) { loader_->on(e); },
+          [&](mesh::FetchProgress& e) { loader_->on(e, now); },
+          [&](mesh::FetchEnded& e) { loader_->on(e, now); },
+      },
+      effect);
+}
+
+void Node::on_compute(ComputeEvent event, Time now) {
+  std::visit(Overload{
+                 [&](SliceProgress& e) { loader_->on(e, now); },
+                 [&](SliceLoaded& e) { loader_->on(e, now); },
+                 [&](BatchDone& e) { machine_->on_batch_done(e.job, std::move(e.output), now); },
+             },
+             event);
+}
+
+void Node::serve(const mesh::ServeManifest& effect) {
+  auto manifest = store_->manifest(effect.model);
+  if (!manifest.ok()) return;  // not here (any more): the asker's time-out finds another holder
+  send(effect.to, *manifest, clock_.now());
+}
+
+void Node::serve(const mesh::ServeFetch& effect) {
+  (void)worker_->post([this, effect] {
+    transport::Chunk chunk{effect.fetch.model, effect.fetch.request, effect.fetch.offset, {}, ""};
+    auto bytes = store_->read(effect.fetch.model, effect.fetch.offset, effect.fetch.size);
+    if (bytes.ok()) {
+      chunk.data = SharedBytes::adopt(std::move(*bytes));
+    } else {
+      chunk.error = bytes.error().message;
+    }
+    WEFT_ASSERT(reports_.try_push([this, to = effect.to, chunk](Time now) { send(to, chunk, now); }) ||
+                stopping_);
+    eventfd_write(wake_.get(), 1);
+  });
+}
+
+// The roster in force has changed: links and the machine follow it.
+void Node::take_roster(Time now) {
+  std::vector<mesh::RosterMember> members;
+  for (const crypto::Certificate& member : membership_->roster.members()) {
+    members.push_back({member.member_id(), printable(member.name(), transport::kNameBytesMax)});
+  }
+  bool someone_left = false;
+  for (const mesh::NodeView& node : machine_->view(now).nodes) {
+    if (node.self || membership_->roster.find(node.node)) continue;
+    links_->hang_up(node.node);
+    peers_.forget(node.node);
+    someone_left = true;
+  }
+  machine_->on_members(members, membership_->roster.epoch(), now);
+  if (someone_left) {
+    // A revoked member's open connection must go; the others come back by themselves.
+    const auto rebound = links_->rebind();
+    if (!rebound.ok()) log_error("link.rebind", {{"error", rebound.error().message}});
+  }
+  log_info("roster", {{"epoch", membership_->roster.epoch()}, {"members", members.size()}});
+}
+
+void Node::spread_roster() {
+  const auto bytes = SharedBytes::adopt(membership_->roster.bytes());
+  for (const crypto::Certificate& member : membership_->roster.members()) {
+    if (member.member_id() == id_ || !links_->is_up(member.member_id())) continue;
+    (void)links_->send(member.member_id(), transport::RosterUpdate{bytes});  // beats tell who lacks it
+  }
+}
+
+// A node may be the head of a plan whose model it holds no part of; then it needs the vocabulary.
+void Node::fetch_vocabulary(Time now) {
+  const mesh::View view = machine_->view(now);
+  if (!view.has_plan || !view.plan.active || !loader_->idle()) return;
+  const auto stored = store_->find(view.plan.model);
+  if (stored && stored->model) return;
+  for (const mesh::NodeView& node : view.nodes) {
+    for (const transport::ModelOffer& offer : node.profile.offers) {
+      if (offer.model != view.plan.model) continue;
+      for (const mesh::OfferView& held : view.offers) {
+        if (held.model != offer.model) continue;
+        loader_->want_header(offer.model, offer.manifest, offer.name, held.holders, now);
+        return;
+      }
+    }
+  }
+}
+
+void Node::publish_view(Time now) {
+  mesh::View view = machine_->view(now);
+  const transport::LinkCounters& links = links_->counters();
+  std::lock_guard lock(mutex_);
+  view_ = std::move(view);
+  counters_.frames_in = links.frames_in;
+  counters_.frames_out = links.frames_out;
+  counters_.bytes_in = links.bytes_in;
+  counters_.bytes_out = links.bytes_out;
+  counters_.refused_handshakes = links.refused_handshakes;
+  counters_.dropped_frames = links.dropped_frames;
+}
+
+}  // namespace weft::node

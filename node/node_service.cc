@@ -1,0 +1,158 @@
+// What callers of the Service ask, on their own threads.
+#include <future>
+
+#include "base/text.h"
+#include "crypto/random.h"
+#include "model/sampler.h"
+#include "node/node.h"
+
+namespace weft::node {
+namespace {
+
+constexpr Duration kOpenTimeout = seconds(5);  // the mesh thread answers in milliseconds
+constexpr size_t kTextsMax = 4;                // vocabularies kept
+
+Error busy() {
+  return Error(ErrorCode::kExhausted, "this node has too many requests waiting; try again soon");
+}
+
+}  // namespace
+
+mesh::View Node::view() {
+  std::lock_guard lock(mutex_);
+  return view_;
+}
+
+NodeCounters Node::counters() {
+  std::lock_guard lock(mutex_);
+  return counters_;
+}
+
+Health Node::health() {
+  std::lock_guard lock(mutex_);
+  if (!failure_.empty()) return {false, failure_};
+  if (view_.has_plan && view_.plan.active) return {true, ""};
+  if (view_.has_plan) {
+    return {false, cat("the mesh is loading ", view_.plan.model_name, " (",
+                       int(view_.plan.progress * 100), " %)")};
+  }
+  return {false, view_.problem.empty() ? "the node is starting" : view_.problem};
+}
+
+std::vector<ServedModel> Node::models() {
+  const mesh::View now = view();
+  std::vector<ServedModel> models;
+  for (const mesh::OfferView& offer : now.offers) {
+    const bool active = now.has_plan && now.plan.active && now.plan.model == offer.model;
+    ServedModel model{offer.name, active, offer.file_bytes, 0};
+    for (const mesh::NodeView& node : now.nodes) {
+      for (const transport::ModelOffer& held : node.profile.offers) {
+        if (held.model == offer.model) model.context_length = held.context_length;
+      }
+    }
+    models.push_back(std::move(model));
+  }
+  return models;
+}
+
+Result<> Node::want_model(const std::string& name) {
+  for (const mesh::OfferView& offer : view().offers) {
+    if (offer.name != name) continue;
+    if (!post([this, model = offer.model](Time now) { machine_->request_model(model, now); })) {
+      return busy();
+    }
+    return {};
+  }
+  return Error(ErrorCode::kNotFound,
+               cat("no member of the mesh offers a model '", name,
+                   "'; start one with --model-dir pointing at its folder"));
+}
+
+Result<std::shared_ptr<const Node::ModelText>> Node::model_text(ModelId id) {
+  {
+    std::lock_guard lock(mutex_);
+    if (const auto found = texts_.find(id); found != texts_.end()) return found->second;
+  }
+  auto text = std::make_shared<ModelText>();
+  text->stored = store_->find(id);
+  if (!text->stored || !text->stored->model) {
+    return Error(ErrorCode::kUnavailable,
+                 "this node is still fetching the model's vocabulary; try again in a few seconds");
+  }
+  WEFT_TRY(model::Tokenizer tokenizer, model::Tokenizer::from_gguf(text->stored->model->file()));
+  text->tokenizer = std::make_shared<const model::Tokenizer>(std::move(tokenizer));
+  WEFT_TRY(text->chat,
+           ChatFormatter::from_gguf(text->stored->model->file(), *text->tokenizer));
+  std::lock_guard lock(mutex_);
+  if (texts_.size() >= kTextsMax) texts_.clear();
+  texts_[id] = text;
+  return std::shared_ptr<const ModelText>(text);
+}
+
+Result<mesh::GenerateRequest> Node::to_tokens(const CompletionRequest& request,
+                                              const ModelText& text) {
+  WEFT_CHECK(model::validate(request.sampling));
+  WEFT_CHECK(validate_stop_texts(request.stop));
+  mesh::GenerateRequest generate;
+  if (request.chat) {
+    WEFT_TRY(generate.tokens, text.chat->encode(request.messages, clock_.unix_seconds()));
+  } else {
+    generate.tokens = text.tokenizer->encode(request.prompt);
+  }
+  if (generate.tokens.empty()) return Error(ErrorCode::kInvalid, "the prompt is empty");
+  generate.max_tokens = request.max_tokens;
+  generate.sampling = request.sampling;
+  generate.end_tokens = text.tokenizer->end_tokens();
+  return generate;
+}
+
+Result<std::unique_ptr<CompletionStream>> Node::start(CompletionRequest request) {
+  const mesh::View now = view();
+  {
+    std::lock_guard lock(mutex_);
+    ++counters_.requests;
+  }
+  if (!request.model.empty()) {
+    bool known = false;
+    for (const mesh::OfferView& offer : now.offers) known = known || offer.name == request.model;
+    if (!known) {
+      return Error(ErrorCode::kNotFound, cat("the mesh has no model '", request.model, "'"));
+    }
+    if (now.has_plan && now.plan.model_name != request.model) {
+      return Error(ErrorCode::kUnavailable,
+                   cat("the mesh serves ", now.plan.model_name, " now; ask it to serve ",
+                       request.model, " with `weft run ", request.model, " --mesh`"));
+    }
+  }
+  if (const Health health = this->health(); !health.ok) {
+    return Error(ErrorCode::kUnavailable, health.problem);
+  }
+  WEFT_TRY(const auto text, model_text(now.plan.model));
+  WEFT_TRY(mesh::GenerateRequest generate, to_tokens(request, *text));
+
+  struct Opened {
+    std::promise<Result<SessionId>> promise;
+  };
+  auto queue = std::make_shared<TokenQueue>();
+  auto opened = std::make_shared<Opened>();
+  auto future = opened->promise.get_future();
+  const bool posted = post([this, queue, opened, generate = std::move(generate)](Time when) mutable {
+    auto session = machine_->open(std::move(generate), when);
+    if (session.ok()) streams_[*session] = queue;
+    opened->promise.set_value(std::move(session));
+  });
+  if (!posted) return busy();
+  if (future.wait_for(kOpenTimeout) != std::future_status::ready) return busy();
+  WEFT_TRY(const SessionId session, future.get());
+  // The tokenizer lives as long as the model text it came from.
+  std::shared_ptr<const model::Tokenizer> tokenizer(text, text->tokenizer.get());
+  return std::unique_ptr<CompletionStream>(std::make_unique<MeshStream>(
+      std::move(tokenizer), queue, request.stop, [this, session] {
+        (void)post([this, session](Time when) {
+          streams_.erase(session);
+          machine_->cancel(session, when);
+        });
+      }));
+}
+
+}  // namespace weft::node

@@ -1,0 +1,53 @@
+// The way of an answer from the mesh thread to whoever reads it: tokens in a bounded queue, turned
+// into text on the reader's thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "base/queue.h"
+#include "mesh/effects.h"
+#include "model/tokenizer.h"
+#include "node/service.h"
+#include "node/text_output.h"
+
+namespace weft::node {
+
+// Tokens that wait for a slow reader; at its end the answer is cancelled. About 32 KiB of text.
+inline constexpr size_t kStreamTokensMax = 4096;
+
+struct StreamEnd {
+  Result<mesh::FinishReason> result;
+  mesh::Usage usage;
+};
+// Written by the mesh thread, read by one other.
+struct TokenQueue {
+  TokenQueue() : items(kStreamTokensMax + 1) {}
+  BoundedQueue<std::variant<TokenId, StreamEnd>> items;
+};
+
+class MeshStream final : public CompletionStream {
+ public:
+  // cancel is called once if the stream is destroyed, or a stop text is found, before its end.
+  MeshStream(std::shared_ptr<const model::Tokenizer> tokenizer, std::shared_ptr<TokenQueue> queue,
+             std::vector<std::string> stop, std::function<void()> cancel);
+  ~MeshStream() override;
+
+  std::optional<StreamEvent> next(Duration timeout) override;
+
+ private:
+  StreamEvent end_with(const StreamEnd& end);
+
+  std::shared_ptr<const model::Tokenizer> tokenizer_;
+  std::shared_ptr<TokenQueue> queue_;
+  model::StreamDecoder decoder_;
+  StopMatcher stop_;
+  std::function<void()> cancel_;
+  uint32_t tokens_ = 0;
+  std::optional<StreamEvent> last_;  // to give after the held-back text
+  bool ended_ = false;
+};
+
+}  // namespace weft::node

@@ -13,10 +13,6 @@ constexpr Duration kResolveInterval = seconds(1);
 constexpr Duration kGoodbyeDelay = seconds(1);  // RFC 6762 sections 10.1 and 10.2
 constexpr int kRefreshesMax = 4;                // at 80, 85, 90 and 95 %
 
-Time end_of_life(const Record& record, Time now) {
-  return now + seconds(std::min(record.ttl_s, kTtlSecondsMax));
-}
-
 template <typename T>
 void say_goodbye(T& timed, Time now) {
   timed.expires = std::min(timed.expires, now + kGoodbyeDelay);
@@ -43,6 +39,11 @@ bool due_for_refresh(T& timed, Time now) {
 }
 
 }  // namespace
+
+template <typename T>
+Browser::Timed<T> Browser::timed(const T& value, const Record& record, Time now) {
+  return {value, now, now + seconds(std::min(record.ttl_s, kTtlSecondsMax)), 0};
+}
 
 Browser::Browser(Name service_type, uint64_t seed)
     : service_type_(std::move(service_type)), random_(seed) {}
@@ -154,7 +155,7 @@ void Browser::on_pointer(const LinkState& state, const Record& record, const Arr
     entry->second.resolve_at = now + milliseconds(100);
   }
   entry->second.gone = false;
-  entry->second.pointer = {true, now, end_of_life(record, now)};
+  entry->second.pointer = timed(true, record, now);
 }
 
 void Browser::on_srv(int link, const Record& record, Time now) {
@@ -166,7 +167,7 @@ void Browser::on_srv(int link, const Record& record, Time now) {
     return;
   }
   if (entry->srv && entry->srv->value.target != srv.target) entry->addresses.clear();
-  entry->srv = {srv, now, end_of_life(record, now)};
+  entry->srv = timed(srv, record, now);
 }
 
 void Browser::on_txt(int link, const Record& record, Time now) {
@@ -177,7 +178,7 @@ void Browser::on_txt(int link, const Record& record, Time now) {
     if (entry->txt && entry->txt->value == *txt) say_goodbye(*entry->txt, now);
     return;
   }
-  entry->txt = {std::move(*txt), now, end_of_life(record, now)};
+  entry->txt = timed(*txt, record, now);
 }
 
 // The flush bit says that the addresses of this family are all in this packet (RFC 6762 10.2).
@@ -208,10 +209,10 @@ void Browser::on_address(const LinkState& state, const Record& record, Time now)
       if (record.ttl_s == 0) {
         say_goodbye(*known, now);
       } else {
-        *known = {address, now, end_of_life(record, now)};
+        *known = timed(address, record, now);
       }
     } else if (record.ttl_s != 0 && entry.addresses.size() < kServiceAddressesMax) {
-      entry.addresses.push_back({address, now, end_of_life(record, now)});
+      entry.addresses.push_back(timed(address, record, now));
     }
   }
 }

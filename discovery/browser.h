@@ -58,13 +58,13 @@ class Browser {
     T value;
     Time received;
     Time expires;
-    int refreshes = 0;
+    int refreshes;
   };
   struct Entry {
     Name name;
     IpAddress source;
     bool gone = false;  // to be reported lost, then erased
-    Timed<bool> pointer;
+    Timed<bool> pointer{};
     std::optional<Timed<Srv>> srv;
     std::optional<Timed<TxtMap>> txt;
     std::vector<Timed<IpAddress>> addresses;
@@ -83,6 +83,9 @@ class Browser {
     void add(const Name& name, RecordType type);
   };
 
+  // `value` with the life that its record claims, cut to kTtlSecondsMax.
+  template <typename T>
+  static Timed<T> timed(const T& value, const Record& record, Time now);
   void restart_queries(LinkState& state, Time now);
   Entry* find(int link, const Name& name);
   void on_pointer(const LinkState& state, const Record& record, const Arrival& arrival, Time now);

@@ -19,9 +19,13 @@ constexpr uint32_t kTokensPlausible = 1u << 24;  // vocabulary, context, cache
 constexpr double kSpeedPlausible = 1e18;
 constexpr size_t kSpeedsMax = 64;
 
-Error invalid(std::string text) { return Error(ErrorCode::kInvalid, std::move(text)); }
+Error invalid(std::string text) {
+  return Error(ErrorCode::kInvalid, std::move(text));
+}
 
-bool plausible(double value) { return std::isfinite(value) && value >= 0 && value < kSpeedPlausible; }
+bool plausible(double value) {
+  return std::isfinite(value) && value >= 0 && value < kSpeedPlausible;
+}
 
 bool plausible(const transport::LayerShape& shape) {
   return shape.bytes < kBytesPlausible && shape.parameters < kBytesPlausible;
@@ -45,8 +49,8 @@ Result<> check_offer(const transport::ModelOffer& offer) {
   }
   if (offer.vocab_size == 0 || offer.vocab_size > kTokensPlausible || offer.context_length == 0 ||
       offer.context_length > kTokensPlausible) {
-    return invalid(cat("a vocabulary of ", offer.vocab_size, " and a context of ",
-                       offer.context_length));
+    return invalid(
+        cat("a vocabulary of ", offer.vocab_size, " and a context of ", offer.context_length));
   }
   const bool layers_ok = std::all_of(offer.layers.begin(), offer.layers.end(),
                                      [](const auto& layer) { return plausible(layer); });
@@ -98,8 +102,9 @@ Result<> check_sampling(const SamplingParams& sampling) {
                   std::isfinite(sampling.min_p) && sampling.min_p >= 0 && sampling.min_p <= 1 &&
                   std::isfinite(sampling.repetition_penalty) && sampling.repetition_penalty > 0;
   if (!ok) {
-    return invalid("sampling parameters out of range: temperature >= 0, top_p in (0, 1], "
-                   "min_p in [0, 1], repetition_penalty > 0");
+    return invalid(
+        "sampling parameters out of range: temperature >= 0, top_p in (0, 1], "
+        "min_p in [0, 1], repetition_penalty > 0");
   }
   return {};
 }
@@ -128,8 +133,8 @@ Result<> check_step(const Step& step, const Propose& plan, size_t index, NodeId 
   }
   if (!step.tokens.empty() ||
       step.hidden.size() != uint64_t{rows} * plan.hidden_dim * sizeof(float)) {
-    return invalid(cat(step.hidden.size(), " bytes of activations for ", rows, " rows of ",
-                       plan.hidden_dim));
+    return invalid(
+        cat(step.hidden.size(), " bytes of activations for ", rows, " rows of ", plan.hidden_dim));
   }
   if (reinterpret_cast<uintptr_t>(step.hidden.view().data()) % alignof(float) != 0) {
     return invalid("misaligned activations");

@@ -14,9 +14,9 @@ namespace weft::mesh {
 // Stages that cover all layers once, in order, each on another node; sizes that make sense.
 Result<> check_propose(const transport::Propose& plan);
 
-// A Step that stage `index` of the plan got from `from`: the sender is who feeds this stage, rows and
-// positions are within the plan, the payload has the shape it claims, every id is in the vocabulary,
-// every activation is finite.
+// A Step that stage `index` of the plan got from `from`: the sender is who feeds this stage, rows
+// and positions are within the plan, the payload has the shape it claims, every id is in the
+// vocabulary, every activation is finite.
 Result<> check_step(const transport::Step& step, const transport::Propose& plan, size_t index,
                     NodeId from);
 

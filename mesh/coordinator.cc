@@ -62,9 +62,9 @@ void Coordinator::on_want(NodeId from, const transport::Want& want, Time now) {
   if (serving && serving->model == want.model) return;
   const transport::ModelOffer* offer = find_offer(members_, want.model);
   if (!offer) {
-    outbox_.send(from, transport::ErrorReport{
-                           ErrorCode::kNotFound, "no member holds this model whole: copy its file "
-                                                 "to one and start that with --model-dir"});
+    outbox_.send(from, transport::ErrorReport{ErrorCode::kNotFound,
+                                              "no member holds this model whole: copy its file "
+                                              "to one and start that with --model-dir"});
     return;
   }
   if (const uint32_t open = open_sessions(members_); serving && open > 0) {
@@ -155,8 +155,8 @@ void Coordinator::stage_failed(NodeId node, const std::string& why, Time now) {
       std::min<Duration>(kBackOffMost, kBackOffFirst * (1 << std::min(failure.count - 1, 8)));
   failure.until = now + pause;
   failure.why = why;
-  log_warn("coordinator.stage_failed", {{"node", members_.name(node)}, {"why", why},
-                                        {"again_in_s", to_seconds(pause)}});
+  log_warn("coordinator.stage_failed",
+           {{"node", members_.name(node)}, {"why", why}, {"again_in_s", to_seconds(pause)}});
   pending_.reset();
   plan_now(now);
 }
@@ -191,8 +191,7 @@ std::set<NodeId> Coordinator::excluded(Time now) const {
   return nodes;
 }
 
-Result<partition::Plan> Coordinator::make_plan(const transport::ModelOffer& offer,
-                                               Time now) const {
+Result<partition::Plan> Coordinator::make_plan(const transport::ModelOffer& offer, Time now) const {
   partition::PlanRequest request =
       plan_request(members_, offer, config_, config_.min_nodes, excluded(now));
   if (request.nodes.empty()) {
@@ -276,8 +275,8 @@ void Coordinator::propose(const transport::ModelOffer& offer, partition::Plan pl
   pending_ = std::move(pending);
 }
 
-// True while another member serves a plan that may still reach this node (it is new here): its keeper
-// sends it, and planning now would end its streams.
+// True while another member serves a plan that may still reach this node (it is new here): its
+// keeper sends it, and planning now would end its streams.
 bool Coordinator::plan_elsewhere(Time now) {
   const Epoch known = rollout_.plan() ? rollout_.plan()->epoch : Epoch{};
   const auto& all = members_.members();

@@ -1,10 +1,11 @@
 // Coordinator: makes the plan, while this node is the one elected to.
 //
 // It asks the planner over all measured profiles and links, proposes the answer to every member,
-// waits until each stage says Ready, and activates. A stage that dies, fails or stalls while loading
-// is left out and the plan made anew at once; one that failed may come back after a growing pause.
-// While a plan serves, a better one replaces it only if no stream is open and it promises at least
-// kWorthwhileGain; a Want for another model waits for nothing but is refused while streams are open.
+// waits until each stage says Ready, and activates. A stage that dies, fails or stalls while
+// loading is left out and the plan made anew at once; one that failed may come back after a growing
+// pause. While a plan serves, a better one replaces it only if no stream is open and it promises at
+// least kWorthwhileGain; a Want for another model waits for nothing but is refused while streams
+// are open.
 #pragma once
 
 #include <map>

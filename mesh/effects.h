@@ -21,14 +21,14 @@ struct Send {
   transport::Message message;
 };
 
-// Make the slice [first_layer, last_layer) ready; it replaces every slice made before, so reuse what
-// it can and free the rest first. If the file is not here, fetch what it needs from `holders`
+// Make the slice [first_layer, last_layer) ready; it replaces every slice made before, so reuse
+// what it can and free the rest first. If the file is not here, fetch what it needs from `holders`
 // (Machine::fetch_manifest, then fetch_items). Report on_load_progress now and then and
 // on_slice_loaded once. A later LoadSlice or DropSlices cancels this one.
 struct LoadSlice {
   Epoch epoch;
   ModelId model;
-  Digest manifest;         // that a fetched manifest must have
+  Digest manifest;  // that a fetched manifest must have
   std::string model_name;
   uint32_t first_layer = 0;
   uint32_t last_layer = 0;  // exclusive
@@ -136,10 +136,9 @@ struct FetchEnded {
   Result<> result;
 };
 
-using Effect =
-    std::variant<Send, LoadSlice, DropSlices, SubmitBatch, ReleaseSession, TokenOut,
-                 SessionProgress, SessionEnd, LearnAddress, RosterBytes, RosterBehind, ModelRefused,
-                 ServeManifest, ServeFetch, VerifyManifest, StoreChunk, VerifyItem, FetchProgress,
-                 FetchEnded>;
+using Effect = std::variant<Send, LoadSlice, DropSlices, SubmitBatch, ReleaseSession, TokenOut,
+                            SessionProgress, SessionEnd, LearnAddress, RosterBytes, RosterBehind,
+                            ModelRefused, ServeManifest, ServeFetch, VerifyManifest, StoreChunk,
+                            VerifyItem, FetchProgress, FetchEnded>;
 
 }  // namespace weft::mesh

@@ -5,7 +5,9 @@ namespace {
 
 constexpr int kMakerBits = 16;
 
-uint64_t counter(Epoch epoch) { return epoch.value >> kMakerBits; }
+uint64_t counter(Epoch epoch) {
+  return epoch.value >> kMakerBits;
+}
 
 }  // namespace
 
@@ -25,8 +27,8 @@ bool EpochCounter::saw(Epoch epoch) {
 }
 
 Epoch EpochCounter::next(NodeId maker) {
-  highest_ = Epoch{(counter(highest_) + 1) << kMakerBits | uint64_t{maker.bytes[0]} << 8 |
-                   maker.bytes[1]};
+  highest_ =
+      Epoch{(counter(highest_) + 1) << kMakerBits | uint64_t{maker.bytes[0]} << 8 | maker.bytes[1]};
   return highest_;
 }
 

@@ -1,9 +1,9 @@
 // Election: who coordinates, and how plans are numbered.
 //
-// The coordinator is the alive member with the lowest id. Views may differ for a while, so two nodes
-// may both believe they are it; no vote is held. Epochs fence them instead: an epoch is a counter
-// above sixteen bits of its maker's id, so two coordinators never make the same one, and every
-// member keeps to the highest plan it has accepted.
+// The coordinator is the alive member with the lowest id. Views may differ for a while, so two
+// nodes may both believe they are it; no vote is held. Epochs fence them instead: an epoch is a
+// counter above sixteen bits of its maker's id, so two coordinators never make the same one, and
+// every member keeps to the highest plan it has accepted.
 #pragma once
 
 #include "base/id.h"

@@ -9,14 +9,17 @@
 
 namespace weft::mesh {
 
-void Fetcher::fetch_manifest(ModelId model, std::vector<NodeId> holders, Time now) {
+void Fetcher::begin(ModelId model, const std::vector<NodeId>& holders) {
   cancel();
   model_ = model;
-  holders_.clear();
   for (const NodeId node : holders) {
-    if (node == outbox_.self()) continue;
-    if (holders_.emplace(node, Holder{}).second) to_ask_.push_back(node);
+    if (node != outbox_.self()) holders_.emplace(node, Holder{});
   }
+}
+
+void Fetcher::fetch_manifest(ModelId model, std::vector<NodeId> holders, Time now) {
+  begin(model, holders);
+  for (const auto& [node, holder] : holders_) to_ask_.push_back(node);
   phase_ = Phase::kManifest;
   ask_manifest(now);
 }
@@ -38,25 +41,16 @@ void Fetcher::on_manifest(NodeId from, const transport::Manifest& manifest, Time
 
 void Fetcher::on_manifest_verified(ModelId model, bool ok, Time now) {
   if (phase_ != Phase::kVerifyManifest || model != model_) return;
-  if (ok) {
-    phase_ = Phase::kReady;
-    to_ask_.clear();
-    return;
-  }
+  if (ok) return end({});
   log_warn("fetch.bad_manifest", {{"from", short_string(to_ask_.front())}});
-  holders_[to_ask_.front()].gone = true;
   to_ask_.pop_front();
   phase_ = Phase::kManifest;
   ask_manifest(now);
 }
 
-void Fetcher::fetch_items(ModelId model, std::vector<FetchItem> items, Time now) {
-  if (phase_ != Phase::kReady || model != model_) {
-    outbox_.emit(FetchEnded{model, Error(ErrorCode::kInvalid,
-                                         "items are fetched after the manifest was verified")});
-    return;
-  }
-  items_.clear();
+void Fetcher::fetch_items(ModelId model, std::vector<FetchItem> items, std::vector<NodeId> holders,
+                          Time now) {
+  begin(model, holders);
   first_open_ = 0;
   done_bytes_ = total_bytes_ = 0;
   for (FetchItem& what : items) {
@@ -78,13 +72,11 @@ void Fetcher::cancel() {
   phase_ = Phase::kIdle;
   items_.clear();
   to_ask_.clear();
-  for (auto& [node, holder] : holders_) holder.asked.clear();
+  holders_.clear();
 }
 
 void Fetcher::end(Result<> result) {
-  const bool usable = result.ok();
   cancel();
-  if (usable) phase_ = Phase::kReady;  // more items may be asked for
   outbox_.emit(FetchEnded{model_, std::move(result)});
 }
 
@@ -122,8 +114,8 @@ void Fetcher::pump(Time now) {
     }
     any_asked = any_asked || !holder.asked.empty();
   }
-  const bool verifying = std::any_of(items_.begin(), items_.end(),
-                                     [](const Item& item) { return item.verifying; });
+  const bool verifying =
+      std::any_of(items_.begin(), items_.end(), [](const Item& item) { return item.verifying; });
   if (!any_holder && !verifying) {
     return end(Error(ErrorCode::kUnavailable,
                      "every member that holds the model's file is gone or does not answer"));
@@ -181,13 +173,15 @@ void Fetcher::on_item_verified(ModelId model, uint32_t number, bool ok, Time now
   it->verifying = false;
   if (ok) {
     it->done = true;
-    const bool all = std::all_of(items_.begin(), items_.end(),
-                                 [](const Item& item) { return item.done; });
+    const bool all =
+        std::all_of(items_.begin(), items_.end(), [](const Item& item) { return item.done; });
     return all ? end({}) : pump(now);
   }
   if (++it->attempts > kItemAttemptsMax) {
-    return end(Error(ErrorCode::kCorrupt, cat("part ", number, " of the model's file came with a "
-                                              "wrong digest ", kItemAttemptsMax, " times")));
+    return end(Error(ErrorCode::kCorrupt, cat("part ", number,
+                                              " of the model's file came with a "
+                                              "wrong digest ",
+                                              kItemAttemptsMax, " times")));
   }
   log_warn("fetch.bad_digest", {{"item", number}, {"attempt", it->attempts}});
   it->avoid.insert(it->sources.begin(), it->sources.end());

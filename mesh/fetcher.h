@@ -4,8 +4,8 @@
 // frame. A holder that says nothing for kHolderSilence loses its requests to the others, and after
 // kHolderStrikesMax such silences (or errors) it is asked no more. When all bytes of an item are
 // stored the node is asked to verify it; an item with a bad digest is fetched anew, from other
-// holders if there are any, kItemAttemptsMax times at most. Bytes the node has already are not asked
-// for, which is how a fetch resumes.
+// holders if there are any, kItemAttemptsMax times at most. Bytes the node has already are not
+// asked for, which is how a fetch resumes.
 #pragma once
 
 #include <deque>
@@ -27,11 +27,12 @@ class Fetcher {
  public:
   explicit Fetcher(Outbox& outbox) : outbox_(outbox) {}
 
-  // Asks one holder after the other for the manifest; ends in VerifyManifest or FetchEnded.
+  // Asks one holder after the other for the manifest, until one is verified; ends in FetchEnded.
   void fetch_manifest(ModelId model, std::vector<NodeId> holders, Time now);
   void on_manifest_verified(ModelId model, bool ok, Time now);
-  // Of the model whose manifest was fetched last, from the same holders; ends in FetchEnded.
-  void fetch_items(ModelId model, std::vector<FetchItem> items, Time now);
+  // Replaces what runs; ends in FetchEnded.
+  void fetch_items(ModelId model, std::vector<FetchItem> items, std::vector<NodeId> holders,
+                   Time now);
   void on_item_verified(ModelId model, uint32_t item, bool ok, Time now);
   void cancel();
 
@@ -62,8 +63,9 @@ class Fetcher {
     int strikes = 0;
     bool gone = false;
   };
-  enum class Phase { kIdle, kManifest, kVerifyManifest, kItems, kReady };
+  enum class Phase { kIdle, kManifest, kVerifyManifest, kItems };
 
+  void begin(ModelId model, const std::vector<NodeId>& holders);
   void ask_manifest(Time now);
   void pump(Time now);
   std::optional<Piece> next_piece(NodeId holder);

@@ -17,8 +17,8 @@ inline constexpr Duration kBrokenLinkDeadAfter = seconds(1);
 inline constexpr Duration kForgetAfter = seconds(60);
 
 // Rollout.
-inline constexpr Duration kSettle = seconds(1);        // quiet before a plan that nobody waits for
-inline constexpr Duration kAdoptWait = seconds(3);     // for a plan that others serve to reach us
+inline constexpr Duration kSettle = seconds(1);     // quiet before a plan that nobody waits for
+inline constexpr Duration kAdoptWait = seconds(3);  // for a plan that others serve to reach us
 inline constexpr Duration kOutrunPatience = seconds(60);
 inline constexpr Duration kProposeAgain = seconds(2);  // to a stage that does not answer
 inline constexpr Duration kReachWithin = seconds(5);   // a stage waits so long for its fellows
@@ -26,7 +26,7 @@ inline constexpr Duration kLoadStall = seconds(120);   // without progress: the 
 inline constexpr Duration kReplanEvery = seconds(5);   // after a refusal
 inline constexpr Duration kBackOffFirst = seconds(5);  // a stage that failed to load sits out
 inline constexpr Duration kBackOffMost = seconds(60);
-inline constexpr int kLoadFailuresMax = 5;             // then until its profile changes
+inline constexpr int kLoadFailuresMax = 5;  // then until its profile changes
 inline constexpr double kWorthwhileGain = 1.10;
 inline constexpr Duration kProblemFresh = seconds(5);  // a coordinator's report is believed so long
 inline constexpr Duration kWantFor = seconds(30);

@@ -21,8 +21,8 @@ void Links::on_up(NodeId peer, Time now) {
 
 void Links::launch(NodeId peer, State& link, size_t bytes, Time now) {
   link.flight = Flight{next_number_++, now, bytes};
-  outbox_.send(peer, transport::LinkProbe{link.flight->number, false,
-                                          SharedBytes::adopt(Bytes(bytes, 0))});
+  outbox_.send(
+      peer, transport::LinkProbe{link.flight->number, false, SharedBytes::adopt(Bytes(bytes, 0))});
 }
 
 void Links::on_probe(NodeId from, const transport::LinkProbe& probe, Time now) {
@@ -55,8 +55,7 @@ void Links::tick(bool idle, Time now) {
     if (now < link.next_ping) continue;
     if (link.flight && now - link.flight->sent < kPingEvery) continue;  // it may still come back
     // The ping's echo comes first, so that the block's time can be split into way and transfer.
-    if (link.round_trip_s > 0 && now >= link.next_bandwidth &&
-        (idle || link.bytes_per_s == 0)) {
+    if (link.round_trip_s > 0 && now >= link.next_bandwidth && (idle || link.bytes_per_s == 0)) {
       link.next_bandwidth = now + kBandwidthEvery;
       launch(peer, link, kBandwidthBytes, now);
     } else {

@@ -1,6 +1,6 @@
-// Links: how far away each peer is, measured. A ping of kPingBytes every two seconds gives the round
-// trip; a block of kBandwidthBytes, echoed whole, when the link comes up and once a minute while
-// nothing else runs, gives the bandwidth.
+// Links: how far away each peer is, measured. A ping of kPingBytes every two seconds gives the
+// round trip; a block of kBandwidthBytes, echoed whole, when the link comes up and once a minute
+// while nothing else runs, gives the bandwidth.
 #pragma once
 
 #include <map>

@@ -183,7 +183,8 @@ void Machine::Parts::undelivered(NodeId to, const transport::Message& message) {
   if (!step) return;  // all others are repeated, or missed by a deadline
   Error error(ErrorCode::kUnavailable, cat("cannot send rows to ", members.name(to)));
   if (stage.fail(step->session, error)) return;
-  outbox.send(step->head, transport::Refused{step->epoch, step->session, error.code, error.message});
+  outbox.send(step->head,
+              transport::Refused{step->epoch, step->session, error.code, error.message});
 }
 
 Machine::Machine(MachineConfig config, Time now)
@@ -294,15 +295,21 @@ void Machine::on_manifest_verified(ModelId model, bool ok, Time now) {
   parts_->fetcher.on_manifest_verified(model, ok, now);
 }
 void Machine::fetch_items(ModelId model, std::vector<FetchItem> items, Time now) {
-  parts_->fetcher.fetch_items(model, std::move(items), now);
+  parts_->fetcher.fetch_items(model, std::move(items), holders(parts_->members, model), now);
 }
 void Machine::on_item_verified(ModelId model, uint32_t item, bool ok, Time now) {
   parts_->fetcher.on_item_verified(model, item, ok, now);
 }
-void Machine::cancel_fetch() { parts_->fetcher.cancel(); }
+void Machine::cancel_fetch() {
+  parts_->fetcher.cancel();
+}
 
-void Machine::leave(Time now) { parts_->leave(now); }
+void Machine::leave(Time now) {
+  parts_->leave(now);
+}
 
-View Machine::view(Time now) const { return parts_->view(now); }
+View Machine::view(Time now) const {
+  return parts_->view(now);
+}
 
 }  // namespace weft::mesh

@@ -47,8 +47,8 @@ struct MachineConfig {
   uint64_t session_seed = 0;  // random: session ids are drawn from it
   std::string model_name;     // the model to serve by its offer's name; empty: the first offered
   partition::Objective objective = partition::Objective::kLatency;
-  size_t min_nodes = 1;        // of the first plan; after a loss those that are left may do
-  uint32_t kv_tokens = 8192;   // capacity each stage makes
+  size_t min_nodes = 1;            // of the first plan; after a loss those that are left may do
+  uint32_t kv_tokens = 8192;       // capacity each stage makes
   uint32_t step_row_budget = 256;  // prefill rows in one batch, at least kPrefillChunk
   PlanFunction plan;
 };
@@ -61,8 +61,8 @@ struct RosterMember {
 
 // What a client asks the head for.
 struct GenerateRequest {
-  std::vector<TokenId> tokens;      // the prompt, at least one
-  uint32_t max_tokens = 0;          // 0: to the context's end
+  std::vector<TokenId> tokens;  // the prompt, at least one
+  uint32_t max_tokens = 0;      // 0: to the context's end
   SamplingParams sampling;
   std::vector<TokenId> end_tokens;  // any of them ends the answer
 };
@@ -86,7 +86,8 @@ class Machine {
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
-  // What is to be done, in order; settles everything that waits first (messages to itself, batches).
+  // What is to be done, in order; settles everything that waits first (messages to itself,
+  // batches).
   std::vector<Effect> take_effects(Time now);
   // Call about every 50 ms.
   void on_tick(Time now);
@@ -117,8 +118,9 @@ class Machine {
   // --- Models.
   // Asks the coordinator to serve this model; a refusal comes as ModelRefused.
   void request_model(ModelId model, Time now);
-  // Fetching, one model at a time; a new call replaces what runs. First the manifest
-  // (VerifyManifest, on_manifest_verified), then items, as often as needed (FetchEnded each time).
+  // Fetching, one thing at a time; a new call replaces what runs, and each ends in one FetchEnded.
+  // The manifest first (VerifyManifest -> on_manifest_verified), then items, which come from every
+  // member that offers the model at that time (StoreChunk, VerifyItem -> on_item_verified).
   void fetch_manifest(ModelId model, std::vector<NodeId> holders, Time now);
   void on_manifest_verified(ModelId model, bool ok, Time now);
   void fetch_items(ModelId model, std::vector<FetchItem> items, Time now);

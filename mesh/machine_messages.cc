@@ -56,8 +56,8 @@ void Machine::Parts::on(NodeId from, transport::Beat& beat, Time now) {
 }
 
 // The node of the active plan's first stage is the plan's keeper: it hands the plan to every member
-// that does not serve it (it is new, it missed a message, or it served an older plan in a partition).
-// One that still serves streams of an older plan is left in peace until they end.
+// that does not serve it (it is new, it missed a message, or it served an older plan in a
+// partition). One that still serves streams of an older plan is left in peace until they end.
 void Machine::Parts::keep_plan(NodeId peer, const transport::Beat& beat) {
   const transport::Propose* plan = rollout.active();
   if (!plan || plan->stages.front().node != config.self || beat.active_epoch >= plan->epoch) return;
@@ -93,7 +93,9 @@ void Machine::Parts::on(NodeId from, transport::Ready& ready, Time now) {
   coordinator.on_ready(from, ready, now);
 }
 
-void Machine::Parts::on(NodeId, transport::Activate& message, Time) { activate(message.epoch); }
+void Machine::Parts::on(NodeId, transport::Activate& message, Time) {
+  activate(message.epoch);
+}
 
 void Machine::Parts::activate(Epoch epoch) {
   if (!rollout.activate(epoch)) return;
@@ -133,7 +135,9 @@ void Machine::Parts::on(NodeId from, transport::Token& token, Time now) {
   sessions.on_token(from, token, now);
 }
 
-void Machine::Parts::on(NodeId from, transport::Close& close, Time) { stage.on_close(from, close); }
+void Machine::Parts::on(NodeId from, transport::Close& close, Time) {
+  stage.on_close(from, close);
+}
 
 void Machine::Parts::on(NodeId from, transport::Refused& refused, Time now) {
   sessions.on_refused(from, refused, now);
@@ -149,7 +153,10 @@ void Machine::Parts::on(NodeId from, transport::Manifest& manifest, Time now) {
 
 void Machine::Parts::on(NodeId from, transport::Fetch& fetch, Time) {
   if (fetch.size == 0 || fetch.size > transport::kPayloadBytesMax) {
-    outbox.send(from, transport::Chunk{fetch.model, fetch.request, fetch.offset, {},
+    outbox.send(from, transport::Chunk{fetch.model,
+                                       fetch.request,
+                                       fetch.offset,
+                                       {},
                                        cat("a request for ", fetch.size, " bytes")});
     return;
   }

@@ -18,8 +18,8 @@ std::string Machine::Parts::problem(Time now) const {
 std::string Machine::Parts::why_no_plan(Time now) const {
   if (std::string text = problem(now); !text.empty()) return text;
   if (const transport::Propose* plan = rollout.plan()) {
-    return cat("the mesh is loading ", plan->model_name, " (",
-               int(100 * plan_view(*plan).progress), " %); ask again in a moment");
+    return cat("the mesh is loading ", plan->model_name, " (", int(100 * plan_view(*plan).progress),
+               " %); ask again in a moment");
   }
   return "the mesh has no plan yet; ask again in a moment";
 }

@@ -10,9 +10,12 @@ namespace weft::mesh {
 
 std::string_view member_state_name(MemberState state) {
   switch (state) {
-    case MemberState::kAlive: return "alive";
-    case MemberState::kSuspect: return "suspect";
-    case MemberState::kDead: return "dead";
+    case MemberState::kAlive:
+      return "alive";
+    case MemberState::kSuspect:
+      return "suspect";
+    case MemberState::kDead:
+      return "dead";
   }
   return "dead";
 }
@@ -140,7 +143,9 @@ void Membership::bury(Member& member, std::string why, Time now) {
   changes_.push_back({member.node, false, std::move(why)});
 }
 
-std::vector<MemberChange> Membership::take_changes() { return std::exchange(changes_, {}); }
+std::vector<MemberChange> Membership::take_changes() {
+  return std::exchange(changes_, {});
+}
 
 const Member* Membership::find(NodeId node) const {
   const auto it = members_.find(node);

@@ -2,10 +2,10 @@
 //
 // Every member beats once a second. Without a beat for kSuspectAfter a member is suspect (still
 // used), for kDeadAfter it is dead. A broken link is a hint: suspect at once, dead unless it beats
-// within kBrokenLinkDeadAfter. A leaving beat is death at once. An incarnation, drawn at each start,
-// tells a restarted node from a slow one: its old self dies, its new self joins, and late messages
-// of the old one count for nothing. The dead are shown for kForgetAfter and then forgotten.
-// This node is a member like the others, and always alive.
+// within kBrokenLinkDeadAfter. A leaving beat is death at once. An incarnation, drawn at each
+// start, tells a restarted node from a slow one: its old self dies, its new self joins, and late
+// messages of the old one count for nothing. The dead are shown for kForgetAfter and then
+// forgotten. This node is a member like the others, and always alive.
 #pragma once
 
 #include <array>
@@ -31,7 +31,7 @@ struct Member {
   std::optional<Time> link_broken;    // since the last sign of life
   Time died;                          // if dead
   std::optional<transport::Profile> profile;
-  transport::Beat beat;               // the last one
+  transport::Beat beat;  // the last one
 
   bool alive() const { return state != MemberState::kDead; }
 };

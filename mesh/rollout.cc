@@ -30,8 +30,8 @@ bool Rollout::on_propose(NodeId from, const transport::Propose& plan, Time now) 
   }
   if (plan_ && plan.epoch == plan_->epoch) {
     if (!same_plan(plan, *plan_)) {
-      log_warn("rollout.two_plans_one_epoch", {{"epoch", to_string(plan.epoch)},
-                                               {"from", members_.name(from)}});
+      log_warn("rollout.two_plans_one_epoch",
+               {{"epoch", to_string(plan.epoch)}, {"from", members_.name(from)}});
     } else if (load_ != Load::kNone) {
       answered_ = false;
       if (load_ == Load::kLoading) {
@@ -95,8 +95,7 @@ void Rollout::on_slice_loaded(Epoch epoch, Result<> result, Time now) {
     load_ = Load::kFailed;
     failure_ = result.error();
     if (failure_.message.empty()) failure_.message = "loading failed";
-    log_warn("rollout.load_failed",
-             {{"epoch", to_string(epoch)}, {"why", failure_.message}});
+    log_warn("rollout.load_failed", {{"epoch", to_string(epoch)}, {"why", failure_.message}});
   }
   answer(now);
 }
@@ -123,8 +122,8 @@ std::optional<NodeId> Rollout::missing_stage() const {
   return std::nullopt;
 }
 
-// Says that this stage is ready, or that it is not and why. A stage that cannot reach a fellow stage
-// is not ready; links may still be on their way up, so it waits a little before it says so.
+// Says that this stage is ready, or that it is not and why. A stage that cannot reach a fellow
+// stage is not ready; links may still be on their way up, so it waits a little before it says so.
 void Rollout::answer(Time now) {
   if (load_ != Load::kLoaded && load_ != Load::kFailed) return;
   transport::Ready ready{plan_->epoch, 1, {}, ""};

@@ -62,7 +62,7 @@ class Rollout {
   bool active_ = false;
   bool ever_active_ = false;
   Load load_ = Load::kNone;
-  bool answered_ = false;   // Ready was said, or the failure
+  bool answered_ = false;  // Ready was said, or the failure
   Time loaded_at_;
   std::optional<Time> progress_said_;
   Error failure_{ErrorCode::kInternal, ""};

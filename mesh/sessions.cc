@@ -30,8 +30,8 @@ Result<SessionId> Sessions::open(GenerateRequest request, const std::string& why
   }
   for (const TokenId token : request.tokens) {
     if (token < 0 || uint32_t(token) >= plan_->vocab_size) {
-      return Error(ErrorCode::kInvalid, cat("token ", token, " is not in the vocabulary of ",
-                                            plan_->vocab_size));
+      return Error(ErrorCode::kInvalid,
+                   cat("token ", token, " is not in the vocabulary of ", plan_->vocab_size));
     }
   }
   SessionId id{random_.next()};
@@ -170,7 +170,9 @@ void Sessions::end(SessionId id, Result<FinishReason> result, Time now) {
   outbox_.emit(SessionEnd{id, std::move(result), usage});
 }
 
-bool Sessions::from_stage(NodeId from) const { return stage_index(*plan_, from).has_value(); }
+bool Sessions::from_stage(NodeId from) const {
+  return stage_index(*plan_, from).has_value();
+}
 
 std::vector<SessionView> Sessions::view(Time now) const {
   std::vector<SessionView> list;

@@ -1,10 +1,10 @@
 // Sessions: the streams this node is the head of.
 //
 // A prompt goes to the first stage in chunks, at most kWindowChunksPerStage per stage on their way:
-// the last stage reports each chunk that has passed (Token with kNoToken). Each token that comes home
-// is given out and sent on at once as the next row. A stream ends once, with a reason or a typed
-// error, by its deadlines at the latest. The token ids of every open stream are kept to its end, so
-// that a stream can be resumed on another plan: on_plan_lost is the one place that would.
+// the last stage reports each chunk that has passed (Token with kNoToken). Each token that comes
+// home is given out and sent on at once as the next row. A stream ends once, with a reason or a
+// typed error, by its deadlines at the latest. The token ids of every open stream are kept to its
+// end, so that a stream can be resumed on another plan: on_plan_lost is the one place that would.
 #pragma once
 
 #include <map>
@@ -48,8 +48,8 @@ class Sessions {
   struct Session {
     std::vector<TokenId> tokens;  // the prompt, then what was drawn
     uint32_t prompt_count = 0;
-    uint32_t limit = 0;           // most tokens, prompt and answer together
-    uint32_t capacity = 0;        // positions the plan has room for
+    uint32_t limit = 0;     // most tokens, prompt and answer together
+    uint32_t capacity = 0;  // positions the plan has room for
     SamplingParams sampling;
     std::vector<TokenId> end_tokens;
     uint32_t sent = 0;    // positions on their way or through

@@ -58,7 +58,8 @@ bool Stage::fail(SessionId id, Error error) {
 void Stage::on_step(NodeId from, transport::Step step, Time now) {
   WEFT_ASSERT(plan_ && step.epoch == plan_->epoch);
   if (const Result<> checked = check_step(step, *plan_, index_, from); !checked) {
-    // Only the feeder may speak for a session; anyone else learns of the refusal and changes nothing.
+    // Only the feeder may speak for a session; anyone else learns of the refusal and changes
+    // nothing.
     const NodeId feeder = index_ == 0 ? step.head : plan_->stages[index_ - 1].node;
     if (from == feeder) {
       refuse(step.head, step.session, checked.error());
@@ -85,8 +86,8 @@ void Stage::on_step(NodeId from, transport::Step step, Time now) {
   if (queued_rows_ + step.token_count > kQueuedRowsMax ||
       (known == sessions_.end() && sessions_.size() >= kStageSessionsMax)) {
     refuse(step.head, step.session,
-           Error(ErrorCode::kExhausted, cat("the stage's queue is full (", queued_rows_,
-                                            " rows wait); try again later")));
+           Error(ErrorCode::kExhausted,
+                 cat("the stage's queue is full (", queued_rows_, " rows wait); try again later")));
     return drop(step.session);
   }
   Session& session = sessions_[step.session];
@@ -220,11 +221,13 @@ void Stage::on_batch_done(uint64_t number, Result<BatchOutput> result, Time now)
   }
   if (result.ok()) {
     kv_free_tokens_ = result->kv_free_tokens;
-    const auto decoded = std::count_if(job.sequences.begin(), job.sequences.end(),
-                                       [](const auto& sequence) { return sequence.row_count == 1; });
+    const auto decoded =
+        std::count_if(job.sequences.begin(), job.sequences.end(),
+                      [](const auto& sequence) { return sequence.row_count == 1; });
     if (decoded > 0 && result->elapsed_s > 0) {
       const double rate = double(decoded) / result->elapsed_s;
-      decode_rows_per_s_ += (decode_rows_per_s_ == 0 ? 1 : kRateShare) * (rate - decode_rows_per_s_);
+      decode_rows_per_s_ +=
+          (decode_rows_per_s_ == 0 ? 1 : kRateShare) * (rate - decode_rows_per_s_);
     }
   }
   for (size_t i = 0; i < job.sequences.size(); ++i) {

@@ -1,9 +1,9 @@
 // Stage: this node's layers of the active plan, and the rows that wait for them.
 //
 // What waits is run as one batch: decode rows (steps of one row) first, then prefill rows up to the
-// row budget. Steps of one session run in order and are joined where they follow on each other, so a
-// prompt's chunks arrive in any size that fits a frame and run in the size that computes well.
-// A second batch is handed to the compute thread only if it is full by itself; otherwise it is worth
+// row budget. Steps of one session run in order and are joined where they follow on each other, so
+// a prompt's chunks arrive in any size that fits a frame and run in the size that computes well. A
+// second batch is handed to the compute thread only if it is full by itself; otherwise it is worth
 // more to let rows gather while the first one runs.
 //
 // A position that was already taken is a duplicate and changes nothing; a gap is Refused kInvalid.
@@ -66,7 +66,7 @@ class Stage {
     NodeId head;
     uint32_t next_position = 0;  // of the next row to arrive
     std::deque<Waiting> waiting;
-    int jobs = 0;                // batches under way that hold rows of it
+    int jobs = 0;  // batches under way that hold rows of it
     Time last_used;
   };
   struct Job {

@@ -56,7 +56,8 @@ partition::PlanRequest plan_request(const Membership& members, const transport::
                                     const MachineConfig& config, size_t min_nodes,
                                     const std::set<NodeId>& excluded) {
   partition::PlanRequest request;
-  for (const transport::LayerShape& layer : offer.layers) request.model.layers.push_back(cost(layer));
+  for (const transport::LayerShape& layer : offer.layers)
+    request.model.layers.push_back(cost(layer));
   request.model.embedding = cost(offer.embedding);
   request.model.head = cost(offer.head);
   request.model.hidden_dim = offer.hidden_dim;

@@ -86,14 +86,14 @@ struct View {
   NodeId self;
   NodeId coordinator;
   Epoch highest_epoch;
-  std::vector<NodeView> nodes;   // by id, this node among them
+  std::vector<NodeView> nodes;  // by id, this node among them
   bool has_plan = false;
-  PlanView plan;                 // if has_plan: the active one, else the one that is loading
-  std::vector<OfferView> offers; // by name
+  PlanView plan;                      // if has_plan: the active one, else the one that is loading
+  std::vector<OfferView> offers;      // by name
   std::vector<SessionView> sessions;  // open here
   uint32_t stage_sessions = 0;
   uint32_t queued_rows = 0;
-  std::string problem;           // why there is no plan; empty if there is one or one is loading
+  std::string problem;  // why there is no plan; empty if there is one or one is loading
 };
 
 }  // namespace weft::mesh

@@ -26,12 +26,18 @@ std::string architecture_names() {
 
 uint64_t side_length(const ModelConfig& config, Side side) {
   switch (side) {
-    case Side::kNone: return 1;
-    case Side::kHidden: return config.hidden_dim;
-    case Side::kQ: return config.q_dim();
-    case Side::kKv: return config.kv_dim();
-    case Side::kFfn: return config.ffn_dim;
-    case Side::kVocab: return config.vocab_size;
+    case Side::kNone:
+      return 1;
+    case Side::kHidden:
+      return config.hidden_dim;
+    case Side::kQ:
+      return config.q_dim();
+    case Side::kKv:
+      return config.kv_dim();
+    case Side::kFfn:
+      return config.ffn_dim;
+    case Side::kVocab:
+      return config.vocab_size;
   }
   return 0;
 }

@@ -1,6 +1,6 @@
 // An architecture as data: its name in GGUF files, the tensors of a layer with the shapes they must
-// have, and how heads rotate. A family that fits is a new model/arch_*.cc and one line in the table of
-// model/architecture.cc.
+// have, and how heads rotate. A family that fits is a new model/arch_*.cc and one line in the table
+// of model/architecture.cc.
 #pragma once
 
 #include <cstdint>

@@ -71,7 +71,8 @@ Result<BytePairEncoder> BytePairEncoder::read(const GgufFile& file, const Vocabu
   BytePairEncoder encoder(std::move(pretokenizer));
   for (size_t byte = 0; byte < 256; ++byte) {
     const char c = char(byte);
-    encoder.byte_tokens_[byte] = vocabulary.find_plain(to_byte_alphabet({&c, 1})).value_or(kNoToken);
+    encoder.byte_tokens_[byte] =
+        vocabulary.find_plain(to_byte_alphabet({&c, 1})).value_or(kNoToken);
   }
   WEFT_CHECK(encoder.read_merges(file, vocabulary));
   return encoder;
@@ -105,10 +106,9 @@ Result<> BytePairEncoder::read_merges(const GgufFile& file, const Vocabulary& vo
 
 std::optional<Merge> BytePairEncoder::find_merge(TokenId left, TokenId right) const {
   if (left == kNoToken || right == kNoToken) return std::nullopt;
-  const uint32_t rule =
-      by_pair_.find(hash_pair(uint32_t(left), uint32_t(right)), [&](uint32_t at) {
-        return rules_[at].left == left && rules_[at].right == right;
-      });
+  const uint32_t rule = by_pair_.find(hash_pair(uint32_t(left), uint32_t(right)), [&](uint32_t at) {
+    return rules_[at].left == left && rules_[at].right == right;
+  });
   if (rule == FlatIndex::kNone) return std::nullopt;
   return Merge{double(rule), rules_[rule].merged};
 }

@@ -20,7 +20,8 @@ class ConfigReader {
 
   std::string key(std::string_view name) const { return cat(prefix_, ".", name); }
 
-  // A whole number from 1 to `most`; `otherwise` where the key is absent, 0 meaning it must be there.
+  // A whole number from 1 to `most`; `otherwise` where the key is absent, 0 meaning it must be
+  // there.
   Result<uint32_t> count(std::string_view name, uint32_t most, uint64_t otherwise = 0) const {
     const std::string full = key(name);
     auto read = file_.u64(full);
@@ -72,8 +73,8 @@ Result<> refuse_unsupported(const GgufFile& file, const ConfigReader& reader) {
   if (file.has("split.count")) {
     WEFT_TRY(const uint64_t count, file.u64("split.count"));
     if (count > 1) {
-      return unsupported(cat("this is one of ", count,
-                             " files of a split GGUF; merge them into one first"));
+      return unsupported(
+          cat("this is one of ", count, " files of a split GGUF; merge them into one first"));
     }
   }
   return {};
@@ -84,10 +85,10 @@ Result<> read_heads(const ConfigReader& reader, ModelConfig& config) {
   WEFT_TRY(config.kv_head_count,
            reader.count("attention.head_count_kv", kHeadsMax, config.head_count));
   if (config.head_count % config.kv_head_count != 0) {
-    return Error(ErrorCode::kCorrupt,
-                 cat("metadata ", reader.key("attention.head_count_kv"), " is ",
-                     config.kv_head_count, ", which does not divide the ", config.head_count,
-                     " heads"));
+    return Error(
+        ErrorCode::kCorrupt,
+        cat("metadata ", reader.key("attention.head_count_kv"), " is ", config.kv_head_count,
+            ", which does not divide the ", config.head_count, " heads"));
   }
   // Where the file gives no head size, heads share the hidden dimension evenly.
   uint64_t even_dim = 0;

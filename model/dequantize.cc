@@ -101,19 +101,23 @@ void dequantize(TensorType type, ByteView blocks, std::span<float> out) {
       if (!out.empty()) std::memcpy(out.data(), blocks.data(), blocks.size());
       return;
     case TensorType::kF16:
-      return each_block(type, blocks, out,
-                        [](const uint8_t* in, float* to) { *to = half_at(in); });
+      return each_block(type, blocks, out, [](const uint8_t* in, float* to) { *to = half_at(in); });
     case TensorType::kBF16:
       return each_block(type, blocks, out, [](const uint8_t* in, float* to) {
         uint16_t value;
         std::memcpy(&value, in, sizeof value);
         *to = bf16_to_f32(value);
       });
-    case TensorType::kQ8_0: return each_block(type, blocks, out, dequantize_q8_0);
-    case TensorType::kQ4_0: return each_block(type, blocks, out, dequantize_q4_0);
-    case TensorType::kQ4_K: return each_block(type, blocks, out, dequantize_q4_k);
-    case TensorType::kQ5_K: return each_block(type, blocks, out, dequantize_q5_k);
-    case TensorType::kQ6_K: return each_block(type, blocks, out, dequantize_q6_k);
+    case TensorType::kQ8_0:
+      return each_block(type, blocks, out, dequantize_q8_0);
+    case TensorType::kQ4_0:
+      return each_block(type, blocks, out, dequantize_q4_0);
+    case TensorType::kQ4_K:
+      return each_block(type, blocks, out, dequantize_q4_k);
+    case TensorType::kQ5_K:
+      return each_block(type, blocks, out, dequantize_q5_k);
+    case TensorType::kQ6_K:
+      return each_block(type, blocks, out, dequantize_q6_k);
   }
 }
 

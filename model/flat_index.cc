@@ -1,5 +1,7 @@
 #include "model/flat_index.h"
 
+#include <algorithm>
+#include <cstring>
 #include <random>
 
 namespace weft::model {
@@ -32,9 +34,15 @@ uint64_t spread(uint64_t value) {
 }  // namespace
 
 uint64_t hash_text(std::string_view text) {
+  // Seven bytes are one coefficient: below the prime, and the length tells padded tails apart.
+  constexpr size_t kChunk = 7;
   uint64_t value = text.size() + 1;
-  for (const char c : text) value = multiply_add(value, g_point, uint8_t(c));
-  return spread(value);
+  for (size_t at = 0; at < text.size(); at += kChunk) {
+    uint64_t coefficient = 0;
+    std::memcpy(&coefficient, text.data() + at, std::min(kChunk, text.size() - at));
+    value = multiply_add(value, g_point, coefficient);
+  }
+  return spread(multiply_add(value, g_point, 0));
 }
 
 uint64_t hash_pair(uint32_t first, uint32_t second) {

@@ -40,14 +40,22 @@ struct Integer {
 Integer load_integer(GgufType type, const uint8_t* bytes) {
   const auto of_signed = [](int64_t value) { return Integer{value < 0, uint64_t(value)}; };
   switch (type) {
-    case GgufType::kU8: return {false, load<uint8_t>(bytes)};
-    case GgufType::kU16: return {false, load<uint16_t>(bytes)};
-    case GgufType::kU32: return {false, load<uint32_t>(bytes)};
-    case GgufType::kI8: return of_signed(load<int8_t>(bytes));
-    case GgufType::kI16: return of_signed(load<int16_t>(bytes));
-    case GgufType::kI32: return of_signed(load<int32_t>(bytes));
-    case GgufType::kI64: return of_signed(load<int64_t>(bytes));
-    default: return {false, load<uint64_t>(bytes)};
+    case GgufType::kU8:
+      return {false, load<uint8_t>(bytes)};
+    case GgufType::kU16:
+      return {false, load<uint16_t>(bytes)};
+    case GgufType::kU32:
+      return {false, load<uint32_t>(bytes)};
+    case GgufType::kI8:
+      return of_signed(load<int8_t>(bytes));
+    case GgufType::kI16:
+      return of_signed(load<int16_t>(bytes));
+    case GgufType::kI32:
+      return of_signed(load<int32_t>(bytes));
+    case GgufType::kI64:
+      return of_signed(load<int64_t>(bytes));
+    default:
+      return {false, load<uint64_t>(bytes)};
   }
 }
 
@@ -60,10 +68,10 @@ double load_double(GgufType type, const uint8_t* bytes) {
 
 Error wrong_type(std::string_view key, const GgufEntry& entry, std::string_view wanted) {
   const bool array = entry.type == GgufType::kArray;
-  return Error(ErrorCode::kCorrupt,
-               cat("metadata ", key, " is ", array ? "an array of " : "of type ",
-                   gguf_type_name(array ? entry.element_type : entry.type), ", it must be ",
-                   wanted));
+  return Error(
+      ErrorCode::kCorrupt,
+      cat("metadata ", key, " is ", array ? "an array of " : "of type ",
+          gguf_type_name(array ? entry.element_type : entry.type), ", it must be ", wanted));
 }
 
 std::string describe_number(GgufType type, const uint8_t* bytes) {
@@ -115,8 +123,7 @@ struct GgufFile::State {
 Result<GgufFile> GgufFile::open(const std::string& path) {
   WEFT_TRY(MappedFile mapping, MappedFile::open(path));
   WEFT_TRY(GgufLayout layout, parse_gguf(mapping.bytes()));
-  return GgufFile(
-      std::unique_ptr<State>(new State{path, std::move(mapping), std::move(layout)}));
+  return GgufFile(std::unique_ptr<State>(new State{path, std::move(mapping), std::move(layout)}));
 }
 
 GgufFile::GgufFile(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -124,16 +131,26 @@ GgufFile::GgufFile(GgufFile&&) noexcept = default;
 GgufFile& GgufFile::operator=(GgufFile&&) noexcept = default;
 GgufFile::~GgufFile() = default;
 
-const std::string& GgufFile::path() const { return state_->path; }
-uint64_t GgufFile::file_bytes() const { return state_->mapping.bytes().size(); }
-uint32_t GgufFile::version() const { return state_->layout.version; }
-bool GgufFile::damaged() const { return state_->mapping.damaged(); }
+const std::string& GgufFile::path() const {
+  return state_->path;
+}
+uint64_t GgufFile::file_bytes() const {
+  return state_->mapping.bytes().size();
+}
+uint32_t GgufFile::version() const {
+  return state_->layout.version;
+}
+bool GgufFile::damaged() const {
+  return state_->mapping.damaged();
+}
 
 ByteView GgufFile::header() const {
   return state_->mapping.bytes().first(state_->layout.header_bytes);
 }
 
-std::span<const GgufTensor> GgufFile::tensors() const { return state_->layout.tensors; }
+std::span<const GgufTensor> GgufFile::tensors() const {
+  return state_->layout.tensors;
+}
 
 const GgufTensor* GgufFile::find(std::string_view name) const {
   const GgufLayout& layout = state_->layout;
@@ -148,7 +165,9 @@ ByteView GgufFile::data(const GgufTensor& tensor) const {
   return state_->mapping.bytes().subspan(tensor.offset, tensor.bytes);
 }
 
-bool GgufFile::has(std::string_view key) const { return state_->entry(key).ok(); }
+bool GgufFile::has(std::string_view key) const {
+  return state_->entry(key).ok();
+}
 
 Result<uint64_t> GgufFile::u64(std::string_view key) const {
   WEFT_TRY(const GgufEntry* entry, state_->entry(key));
@@ -181,8 +200,8 @@ Result<std::string_view> GgufFile::text(std::string_view key) const {
 
 Result<std::vector<std::string_view>> GgufFile::texts(std::string_view key) const {
   WEFT_TRY(const GgufEntry* entry, state_->array(key, "an array of text", [](GgufType type) {
-             return type == GgufType::kText;
-           }));
+    return type == GgufType::kText;
+  }));
   std::vector<std::string_view> values;
   values.reserve(entry->count);
   // The lengths are read again and so checked again: the file may have changed since.
@@ -194,8 +213,8 @@ Result<std::vector<std::string_view>> GgufFile::texts(std::string_view key) cons
 
 Result<std::vector<float>> GgufFile::floats(std::string_view key) const {
   WEFT_TRY(const GgufEntry* entry, state_->array(key, "an array of f32 or f64", [](GgufType type) {
-             return type == GgufType::kF32 || type == GgufType::kF64;
-           }));
+    return type == GgufType::kF32 || type == GgufType::kF64;
+  }));
   const uint8_t* bytes = entry->value(state_->mapping.bytes()).data();
   const uint32_t size = gguf_type_bytes(entry->element_type);
   std::vector<float> values(entry->count);
@@ -222,8 +241,7 @@ Result<std::vector<int64_t>> GgufFile::integers(std::string_view key) const {
 }
 
 Result<uint64_t> GgufFile::array_size(std::string_view key) const {
-  WEFT_TRY(const GgufEntry* entry,
-           state_->array(key, "an array", [](GgufType) { return true; }));
+  WEFT_TRY(const GgufEntry* entry, state_->array(key, "an array", [](GgufType) { return true; }));
   return uint64_t(entry->count);
 }
 

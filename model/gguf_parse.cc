@@ -45,7 +45,9 @@ struct Extent {
   }
 };
 
-Error corrupt(std::string message) { return Error(ErrorCode::kCorrupt, std::move(message)); }
+Error corrupt(std::string message) {
+  return Error(ErrorCode::kCorrupt, std::move(message));
+}
 
 Result<Header> read_header(ByteReader& reader) {
   Header header;
@@ -139,8 +141,8 @@ Result<> walk_entries(ByteReader& reader, ByteView header, uint64_t count, Visit
     if (!key_bytes.ok()) return std::move(key_bytes).error().within(context());
     if (*key_bytes == 0) return corrupt(cat(context(), " has an empty name"));
     if (*key_bytes > kKeyBytesMax) {
-      return corrupt(cat(context(), ": its name has ", *key_bytes, " bytes, at most ",
-                         kKeyBytesMax, " are allowed"));
+      return corrupt(cat(context(), ": its name has ", *key_bytes, " bytes, at most ", kKeyBytesMax,
+                         " are allowed"));
     }
     entry.key_offset = uint32_t(reader.position());
     entry.key_bytes = uint16_t(*key_bytes);
@@ -180,8 +182,8 @@ Result<> size_tensor(RawTensor& tensor) {
 Result<> read_tensor(ByteReader& reader, RawTensor& tensor) {
   WEFT_TRY(tensor.dim_count, reader.number<uint32_t>());
   if (tensor.dim_count == 0 || tensor.dim_count > kDimsMax) {
-    return corrupt(cat("it has ", tensor.dim_count, " dimensions; 1 to ", kDimsMax,
-                       " are allowed"));
+    return corrupt(
+        cat("it has ", tensor.dim_count, " dimensions; 1 to ", kDimsMax, " are allowed"));
   }
   for (uint32_t d = 0; d < tensor.dim_count; ++d) {
     WEFT_TRY(tensor.dims[d], reader.number<uint64_t>());
@@ -227,14 +229,14 @@ Result<uint64_t> read_alignment(const std::vector<GgufEntry>& entries, ByteView 
   for (const GgufEntry& entry : entries) {
     if (entry.key(file) != "general.alignment") continue;
     if (entry.type != GgufType::kU32) {
-      return corrupt(cat("general.alignment is of type ", gguf_type_name(entry.type),
-                         ", it must be u32"));
+      return corrupt(
+          cat("general.alignment is of type ", gguf_type_name(entry.type), ", it must be u32"));
     }
     uint32_t alignment;
     std::memcpy(&alignment, entry.value(file).data(), sizeof alignment);
     if (alignment < 8 || alignment > kAlignmentMax || (alignment & (alignment - 1)) != 0) {
-      return corrupt(cat("general.alignment is ", alignment, "; it must be a power of two from 8 to ",
-                         kAlignmentMax));
+      return corrupt(cat("general.alignment is ", alignment,
+                         "; it must be a power of two from 8 to ", kAlignmentMax));
     }
     return uint64_t(alignment);
   }
@@ -293,9 +295,12 @@ Result<> read_tensors(ByteReader reader, uint64_t count, ByteView file, uint64_t
   }
   layout.tensors.reserve(count);
   WEFT_CHECK(walk_tensors(again, count, [&](const RawTensor& t) {
-    layout.tensors.push_back({std::string(t.name), t.type.type,
+    layout.tensors.push_back({std::string(t.name),
+                              t.type.type,
                               {t.dims.begin(), t.dims.begin() + t.dim_count},
-                              data_offset + t.offset, t.bytes, t.elements});
+                              data_offset + t.offset,
+                              t.bytes,
+                              t.elements});
   }));
   layout.by_name.resize(count);
   std::iota(layout.by_name.begin(), layout.by_name.end(), 0);
@@ -308,7 +313,7 @@ Result<> read_tensors(ByteReader reader, uint64_t count, ByteView file, uint64_t
 }  // namespace
 
 std::string_view gguf_type_name(GgufType type) {
-  constexpr std::string_view kNames[] = {"u8",   "i8",   "u16",  "i16",   "u32", "i32", "f32",
+  constexpr std::string_view kNames[] = {"u8",   "i8",   "u16",   "i16", "u32", "i32", "f32",
                                          "bool", "text", "array", "u64", "i64", "f64"};
   return kNames[size_t(type)];
 }
@@ -340,7 +345,8 @@ Result<GgufLayout> parse_gguf(ByteView file) {
   WEFT_TRY(const uint64_t alignment, read_alignment(layout.entries, file));
 
   const uint64_t data_offset = (layout.header_bytes + alignment - 1) / alignment * alignment;
-  WEFT_CHECK(read_tensors(tensor_reader, counts.tensor_count, file, alignment, data_offset, layout));
+  WEFT_CHECK(
+      read_tensors(tensor_reader, counts.tensor_count, file, alignment, data_offset, layout));
   return layout;
 }
 

@@ -22,8 +22,19 @@ inline constexpr uint32_t kDimsMax = 4;
 
 // Value types, numbers as in the file.
 enum class GgufType : uint8_t {
-  kU8 = 0, kI8 = 1, kU16 = 2, kI16 = 3, kU32 = 4, kI32 = 5, kF32 = 6, kBool = 7, kText = 8,
-  kArray = 9, kU64 = 10, kI64 = 11, kF64 = 12,
+  kU8 = 0,
+  kI8 = 1,
+  kU16 = 2,
+  kI16 = 3,
+  kU32 = 4,
+  kI32 = 5,
+  kF32 = 6,
+  kBool = 7,
+  kText = 8,
+  kArray = 9,
+  kU64 = 10,
+  kI64 = 11,
+  kF64 = 12,
 };
 std::string_view gguf_type_name(GgufType type);
 // Bytes of one number; 0 for text and arrays.
@@ -35,23 +46,21 @@ struct GgufEntry {
   uint32_t key_offset;
   uint32_t value_offset;  // of the first byte after lengths and array header
   uint32_t value_bytes;
-  uint32_t count;         // elements of an array; 1 otherwise
+  uint32_t count;  // elements of an array; 1 otherwise
   uint16_t key_bytes;
   GgufType type;
   GgufType element_type;  // of an array; else as `type`
 
-  std::string_view key(ByteView file) const {
-    return as_text(file.subspan(key_offset, key_bytes));
-  }
+  std::string_view key(ByteView file) const { return as_text(file.subspan(key_offset, key_bytes)); }
   ByteView value(ByteView file) const { return file.subspan(value_offset, value_bytes); }
 };
 
 struct GgufLayout {
   uint32_t version = 0;
   uint64_t header_bytes = 0;
-  std::vector<GgufEntry> entries;     // ordered by key
-  std::vector<GgufTensor> tensors;    // as in the file
-  std::vector<uint32_t> by_name;      // indices of `tensors`, ordered by name
+  std::vector<GgufEntry> entries;   // ordered by key
+  std::vector<GgufTensor> tensors;  // as in the file
+  std::vector<uint32_t> by_name;    // indices of `tensors`, ordered by name
 };
 
 // kCorrupt names the defect; kUnsupported a version, byte order, tensor type or nested array.

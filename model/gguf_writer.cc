@@ -16,7 +16,9 @@ namespace {
 
 constexpr uint64_t kAlignment = 32;
 
-uint64_t padding(uint64_t bytes) { return (kAlignment - bytes % kAlignment) % kAlignment; }
+uint64_t padding(uint64_t bytes) {
+  return (kAlignment - bytes % kAlignment) % kAlignment;
+}
 
 void put_text(ByteWriter& out, std::string_view text) {
   out.number<uint64_t>(text.size()).append(as_bytes(text));

@@ -70,7 +70,7 @@ class GgufWriter {
 
   std::string path_;
   FileDescriptor fd_;
-  size_t current_ = 0;     // tensor being written
+  size_t current_ = 0;       // tensor being written
   uint64_t in_current_ = 0;  // bytes of it that are written
 };
 

@@ -40,8 +40,8 @@ void on_bus_error(int, siginfo_t* info, void*) {
     const uintptr_t begin = slot.begin.load(std::memory_order_acquire);
     if (!is_fault || begin == 0 || address < begin || address >= slot.end.load()) continue;
     void* page = reinterpret_cast<void*>(address / g_page_bytes * g_page_bytes);
-    void* zeros = ::mmap(page, g_page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-                         -1, 0);
+    void* zeros =
+        ::mmap(page, g_page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (zeros == MAP_FAILED) break;  // no memory for one page: die as without a handler
     slot.damaged.store(true);
     errno = saved_errno;
@@ -111,7 +111,9 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   return file;
 }
 
-MappedFile::MappedFile(MappedFile&& other) noexcept { *this = std::move(other); }
+MappedFile::MappedFile(MappedFile&& other) noexcept {
+  *this = std::move(other);
+}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   if (this == &other) return *this;

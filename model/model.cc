@@ -13,7 +13,9 @@ namespace {
 // Token ids are 32-bit; no published vocabulary has a million entries.
 constexpr uint64_t kVocabMax = 1 << 24;
 
-Error corrupt(std::string message) { return Error(ErrorCode::kCorrupt, std::move(message)); }
+Error corrupt(std::string message) {
+  return Error(ErrorCode::kCorrupt, std::move(message));
+}
 
 // "[128, 64]": rows, then columns.
 std::string shape_text(std::span<const uint64_t> dims) {
@@ -122,8 +124,8 @@ Result<> read_rope_divisors(TensorBinder& binder, const GgufFile& file, RopeConf
 
 std::vector<const GgufTensor*> LayerTensors::present() const {
   std::vector<const GgufTensor*> tensors;
-  for (const GgufTensor* tensor : {attn_norm, attn_q, attn_k, attn_v, attn_output, ffn_norm,
-                                   ffn_gate, ffn_up, ffn_down}) {
+  for (const GgufTensor* tensor :
+       {attn_norm, attn_q, attn_k, attn_v, attn_output, ffn_norm, ffn_gate, ffn_up, ffn_down}) {
     if (tensor != nullptr) tensors.push_back(tensor);
   }
   return tensors;
@@ -142,9 +144,9 @@ Result<> Model::load(const std::string& path) {
   WEFT_TRY(const std::string_view name, file_->text("general.architecture"));
   const Architecture* architecture = find_architecture(name);
   if (architecture == nullptr) {
-    return Error(ErrorCode::kUnsupported, cat("architecture '", printable(name),
-                                              "' is not supported (supported: ",
-                                              architecture_names(), ")"));
+    return Error(ErrorCode::kUnsupported,
+                 cat("architecture '", printable(name),
+                     "' is not supported (supported: ", architecture_names(), ")"));
   }
   WEFT_TRY(config_, read_config(*file_, *architecture));
 

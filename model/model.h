@@ -1,7 +1,8 @@
 // A model as it is: a GGUF file, its architecture as data, and its tensors by role.
 //
-// An architecture (model/architecture.h, model/arch_*.cc) is data that says which tensors a layer has
-// and how heads rotate; kernels/block.cc walks what becomes of it and knows no architecture by name.
+// An architecture (model/architecture.h, model/arch_*.cc) is data that says which tensors a layer
+// has and how heads rotate; kernels/block.cc walks what becomes of it and knows no architecture by
+// name.
 #pragma once
 
 #include <memory>
@@ -15,10 +16,10 @@ namespace weft::model {
 
 // Rotary position embedding. Source: Su et al. 2021, arXiv:2104.09864.
 struct RopeConfig {
-  float base = 10000;         // theta
-  uint32_t dims = 0;          // leading elements of each head that rotate
-  bool interleaved = true;    // pairs (2i, 2i+1) as in llama GGUFs; false: (i, i + dims/2)
-  float scale = 1;            // positions are multiplied by this (linear scaling: 1/factor)
+  float base = 10000;           // theta
+  uint32_t dims = 0;            // leading elements of each head that rotate
+  bool interleaved = true;      // pairs (2i, 2i+1) as in llama GGUFs; false: (i, i + dims/2)
+  float scale = 1;              // positions are multiplied by this (linear scaling: 1/factor)
   std::vector<float> divisors;  // [dims/2] from rope_freqs.weight: frequency i is divided by it
 };
 
@@ -34,7 +35,7 @@ struct ModelConfig {
   uint32_t vocab_size = 0;
   uint32_t context_length = 0;
   float norm_epsilon = 1e-5f;
-  float attention_scale = 0;   // multiplies q.k; 1/sqrt(head_dim) for llama
+  float attention_scale = 0;  // multiplies q.k; 1/sqrt(head_dim) for llama
   RopeConfig rope;
 
   uint32_t q_dim() const { return head_count * head_dim; }

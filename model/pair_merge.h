@@ -1,6 +1,7 @@
-// The merge loop that byte-pair encoding and SentencePiece-style vocabularies share: of all adjacent
-// pairs the one of lowest rank (the leftmost on a tie) becomes one symbol, until none is left.
-// n log n in the number of symbols, by a heap of candidates of which outdated ones are skipped.
+// The merge loop that byte-pair encoding and SentencePiece-style vocabularies share: of all
+// adjacent pairs the one of lowest rank (the leftmost on a tie) becomes one symbol, until none is
+// left. n log n in the number of symbols, by a heap of candidates of which outdated ones are
+// skipped.
 #pragma once
 
 #include <cstdint>

@@ -25,14 +25,22 @@ constexpr std::string_view kTekken[] = {
     R"( ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
 
 constexpr PretokenizerFacts kPretokenizers[] = {
-    {"default", kGpt2, false, false},       {"gpt-2", kGpt2, false, false},
-    {"phi-2", kGpt2, false, false},         {"olmo", kGpt2, false, false},
-    {"llama-bpe", kLlama3, true, true},     {"llama3", kLlama3, true, true},
-    {"llama-v3", kLlama3, true, true},      {"smaug-bpe", kLlama3, true, true},
-    {"dbrx", kLlama3, false, false},        {"qwen2", kQwen2, false, false},
-    {"deepseek-r1-qwen", kQwen2, false, false}, {"stablelm2", kQwen2, false, false},
-    {"smollm", kSmolLm, false, false},      {"starcoder", kSmolLm, false, false},
-    {"command-r", kSmolLm, false, true},    {"tekken", kTekken, true, true},
+    {"default", kGpt2, false, false},
+    {"gpt-2", kGpt2, false, false},
+    {"phi-2", kGpt2, false, false},
+    {"olmo", kGpt2, false, false},
+    {"llama-bpe", kLlama3, true, true},
+    {"llama3", kLlama3, true, true},
+    {"llama-v3", kLlama3, true, true},
+    {"smaug-bpe", kLlama3, true, true},
+    {"dbrx", kLlama3, false, false},
+    {"qwen2", kQwen2, false, false},
+    {"deepseek-r1-qwen", kQwen2, false, false},
+    {"stablelm2", kQwen2, false, false},
+    {"smollm", kSmolLm, false, false},
+    {"starcoder", kSmolLm, false, false},
+    {"command-r", kSmolLm, false, true},
+    {"tekken", kTekken, true, true},
 };
 
 // A published pattern needs a few thousand steps for the longest word; a match that reaches these
@@ -133,7 +141,9 @@ Pretokenizer::Pretokenizer(Pretokenizer&&) noexcept = default;
 Pretokenizer& Pretokenizer::operator=(Pretokenizer&&) noexcept = default;
 Pretokenizer::~Pretokenizer() = default;
 
-void Pretokenizer::FreeCode::operator()(pcre2_real_code_8* code) const { pcre2_code_free(code); }
+void Pretokenizer::FreeCode::operator()(pcre2_real_code_8* code) const {
+  pcre2_code_free(code);
+}
 
 std::vector<std::string_view> Pretokenizer::split(std::string_view text) const {
   std::vector<std::string_view> words;

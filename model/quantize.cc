@@ -102,8 +102,7 @@ void quantize_q6_k(const float* in, uint8_t* out) {
     const int sub_scale = round_to(steps[sub], scale, 0, 127);
     out[192 + sub] = uint8_t(sub_scale);
     for (int i = 0; i < 16; ++i) {
-      const int quant =
-          round_to(in[sub * 16 + i], scale * float(sub_scale), -32, 31) + 32;
+      const int quant = round_to(in[sub * 16 + i], scale * float(sub_scale), -32, 31) + 32;
       // Where the decoder looks: half of 128, quarter of 32 within it, element of the quarter.
       const int half = sub / 8, quarter = sub % 8 / 2, element = sub % 2 * 16 + i;
       out[half * 64 + quarter % 2 * 32 + element] |= uint8_t((quant & 0xF) << (quarter / 2 * 4));
@@ -128,22 +127,25 @@ Bytes each_block(TensorType type, std::span<const float> values, Encode encode) 
 Bytes quantize(TensorType type, std::span<const float> values) {
   switch (type) {
     case TensorType::kF32:
-      return each_block(type, values, [](const float* in, uint8_t* out) {
-        std::memcpy(out, in, sizeof(float));
-      });
-    case TensorType::kF16:
       return each_block(type, values,
-                        [](const float* in, uint8_t* out) { put_half(out, *in); });
+                        [](const float* in, uint8_t* out) { std::memcpy(out, in, sizeof(float)); });
+    case TensorType::kF16:
+      return each_block(type, values, [](const float* in, uint8_t* out) { put_half(out, *in); });
     case TensorType::kBF16:
       return each_block(type, values, [](const float* in, uint8_t* out) {
         const uint16_t narrow = f32_to_bf16(*in);
         std::memcpy(out, &narrow, sizeof narrow);
       });
-    case TensorType::kQ8_0: return each_block(type, values, quantize_q8_0);
-    case TensorType::kQ4_0: return each_block(type, values, quantize_q4_0);
-    case TensorType::kQ4_K: return each_block(type, values, quantize_q4_k);
-    case TensorType::kQ5_K: return each_block(type, values, quantize_q5_k);
-    case TensorType::kQ6_K: return each_block(type, values, quantize_q6_k);
+    case TensorType::kQ8_0:
+      return each_block(type, values, quantize_q8_0);
+    case TensorType::kQ4_0:
+      return each_block(type, values, quantize_q4_0);
+    case TensorType::kQ4_K:
+      return each_block(type, values, quantize_q4_k);
+    case TensorType::kQ5_K:
+      return each_block(type, values, quantize_q5_k);
+    case TensorType::kQ6_K:
+      return each_block(type, values, quantize_q6_k);
   }
   return {};
 }

@@ -13,7 +13,8 @@ namespace {
 
 constexpr float kTemperatureMax = 100;
 constexpr float kPenaltyMax = 100;
-// How many candidates are ordered first when the nucleus' size is unknown; four times as many each time after.
+// How many candidates are ordered first when the nucleus' size is unknown; four times as many each
+// time after.
 constexpr size_t kNucleusGuess = 64;
 
 struct Candidate {
@@ -112,6 +113,9 @@ Result<TokenId> sample(std::span<const float> logits, const SamplingParams& para
       return Error(ErrorCode::kCorrupt,
                    cat("logit ", i, " is ", logits[i], "; the model or its data is damaged"));
     }
+  }
+  if (params.temperature == 0 && params.repetition_penalty == 1) {  // no copy for the usual case
+    return TokenId(std::max_element(logits.begin(), logits.end()) - logits.begin());
   }
   std::vector<double> scores(logits.begin(), logits.end());
   penalize(scores, history, params.repetition_penalty);

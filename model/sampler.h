@@ -1,5 +1,5 @@
-// Draws the next token: a pure function of (logits, parameters, history, position), so that a replay
-// on another node draws the same token.
+// Draws the next token: a pure function of (logits, parameters, history, position), so that a
+// replay on another node draws the same token.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 #include "model/scored_pieces.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/text.h"
@@ -32,6 +33,12 @@ size_t character_bytes(char first) {
   return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
 }
 
+// Where the next run of spaces after `from`'s word begins, or the text's end.
+size_t next_word(std::string_view text, size_t from) {
+  while (text.substr(from, kSpaceMark.size()) == kSpaceMark) from += kSpaceMark.size();
+  return std::min(text.find(kSpaceMark, from), text.size());
+}
+
 }  // namespace
 
 Result<ScoredPieceEncoder> ScoredPieceEncoder::read(const GgufFile& file,
@@ -45,8 +52,11 @@ Result<ScoredPieceEncoder> ScoredPieceEncoder::read(const GgufFile& file,
     WEFT_TRY(encoder.add_space_, file.boolean("tokenizer.ggml.add_space_prefix"));
   }
   for (int byte = 0; byte < 256; ++byte) {
-    encoder.byte_tokens_[size_t(byte)] =
-        vocabulary.find(byte_token_text(byte)).value_or(kNoToken);
+    encoder.byte_tokens_[size_t(byte)] = vocabulary.find(byte_token_text(byte)).value_or(kNoToken);
+  }
+  for (TokenId id = 0; vocabulary.contains(id); ++id) {
+    const std::string_view text = vocabulary.text(id);
+    if (next_word(text, 0) != text.size()) encoder.spaces_begin_words_ = false;
   }
   return encoder;
 }
@@ -63,22 +73,32 @@ void ScoredPieceEncoder::encode(const Vocabulary& vocabulary, std::string_view t
       marked += c;
     }
   }
-  const std::string_view whole = marked;
+  // Words are merged one by one where no token could cross from one into the next.
   PairMerger merger;
-  for (size_t at = 0; at < whole.size();) {
-    const size_t bytes = std::min(character_bytes(whole[at]), whole.size() - at);
+  for (size_t at = 0; at < marked.size();) {
+    const size_t end = spaces_begin_words_ ? next_word(marked, at) : marked.size();
+    encode_run(vocabulary, std::string_view(marked).substr(at, end - at), merger, tokens);
+    at = end;
+  }
+}
+
+void ScoredPieceEncoder::encode_run(const Vocabulary& vocabulary, std::string_view text,
+                                    PairMerger& merger, std::vector<TokenId>& tokens) const {
+  merger.clear();
+  for (size_t at = 0; at < text.size();) {
+    const size_t bytes = std::min(character_bytes(text[at]), text.size() - at);
     merger.add(uint32_t(at), uint32_t(bytes),
-               vocabulary.find_plain(whole.substr(at, bytes)).value_or(kNoToken));
+               vocabulary.find_plain(text.substr(at, bytes)).value_or(kNoToken));
     at += bytes;
   }
   merger.run([&](const MergeSymbol& left, const MergeSymbol& right) -> std::optional<Merge> {
-    const auto token = vocabulary.find_plain(whole.substr(left.begin, left.bytes + right.bytes));
+    const auto token = vocabulary.find_plain(text.substr(left.begin, left.bytes + right.bytes));
     if (!token) return std::nullopt;
     return Merge{-double(vocabulary.score(*token)), *token};
   });
   merger.each([&](const MergeSymbol& symbol) {
     if (symbol.token != kNoToken) return tokens.push_back(symbol.token);
-    for (const char c : whole.substr(symbol.begin, symbol.bytes)) {
+    for (const char c : text.substr(symbol.begin, symbol.bytes)) {
       const TokenId byte_token = byte_tokens_[uint8_t(c)];
       if (byte_token != kNoToken) {
         tokens.push_back(byte_token);

@@ -31,8 +31,12 @@ class ScoredPieceEncoder {
 
  private:
   ScoredPieceEncoder() = default;
+  // The same for one run of `text`, spaces marked, that no token reaches out of.
+  void encode_run(const Vocabulary& vocabulary, std::string_view text, PairMerger& merger,
+                  std::vector<TokenId>& tokens) const;
 
   bool add_space_ = true;
+  bool spaces_begin_words_ = true;          // no token has a space after another character
   std::array<TokenId, 256> byte_tokens_{};  // kNoToken where the vocabulary lacks the byte
 };
 

@@ -13,9 +13,8 @@ SpecialTokens::SpecialTokens(const Vocabulary& vocabulary, bool with_control) {
     tokens_.push_back(id);
     begins_[uint8_t(vocabulary.text(id)[0])] = true;
   }
-  std::sort(tokens_.begin(), tokens_.end(), [&](TokenId a, TokenId b) {
-    return vocabulary.text(a) < vocabulary.text(b);
-  });
+  std::sort(tokens_.begin(), tokens_.end(),
+            [&](TokenId a, TokenId b) { return vocabulary.text(a) < vocabulary.text(b); });
 }
 
 SpecialTokens::Match SpecialTokens::next(const Vocabulary& vocabulary, std::string_view text,

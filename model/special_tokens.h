@@ -1,5 +1,5 @@
-// Finds tokens that stand in text as they are written: user-defined ones always, control tokens only
-// where the caller allows it.
+// Finds tokens that stand in text as they are written: user-defined ones always, control tokens
+// only where the caller allows it.
 #pragma once
 
 #include <array>
@@ -25,8 +25,8 @@ class SpecialTokens {
   Match next(const Vocabulary& vocabulary, std::string_view text, size_t from) const;
 
  private:
-  std::vector<TokenId> tokens_;      // ordered by text
-  std::array<bool, 256> begins_{};   // bytes that a token begins with
+  std::vector<TokenId> tokens_;     // ordered by text
+  std::array<bool, 256> begins_{};  // bytes that a token begins with
 };
 
 }  // namespace weft::model

@@ -37,7 +37,9 @@ struct PlannedTensor {
 class Synthesizer {
  public:
   Synthesizer(const SynthOptions& options, const SynthShape& shape, const SynthQuant& quant)
-      : options_(options), shape_(shape), quant_(quant),
+      : options_(options),
+        shape_(shape),
+        quant_(quant),
         layers_(options.layers.value_or(shape.layers)) {}
 
   Result<> run(const SynthProgress& progress) {
@@ -131,9 +133,9 @@ class Synthesizer {
     add_norm("output_norm.weight");
     if (shape_.rope_factor > 0) {
       writer_.tensor("rope_freqs.weight", TensorType::kF32, {shape_.head_dim / 2});
-      planned_.push_back({TensorType::kF32, shape_.head_dim / 2, 0, 0,
-                          llama3_rope_divisors(shape_.head_dim, shape_.rope_base,
-                                               shape_.rope_factor)});
+      planned_.push_back(
+          {TensorType::kF32, shape_.head_dim / 2, 0, 0,
+           llama3_rope_divisors(shape_.head_dim, shape_.rope_base, shape_.rope_factor)});
     }
     for (uint32_t i = 0; i < layers_; ++i) {
       const std::string block = cat("blk.", i, ".");
@@ -232,8 +234,12 @@ Result<const Row*> choose(const std::vector<Row>& rows, std::string_view what,
 
 }  // namespace
 
-std::string synth_shapes() { return names_of(all_synth_shapes()); }
-std::string synth_quants() { return names_of(all_synth_quants()); }
+std::string synth_shapes() {
+  return names_of(all_synth_shapes());
+}
+std::string synth_quants() {
+  return names_of(all_synth_quants());
+}
 
 Result<> write_synthetic(const SynthOptions& options, const SynthProgress& progress) {
   if (options.architecture != "llama") {

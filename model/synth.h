@@ -1,6 +1,6 @@
-// Synthetic models: published shapes with random weights of plausible size, for benchmarks and tests.
-// Large tensors are drawn from a pool of properly quantized Gaussian blocks, so that a file is written
-// about as fast as the disk takes it. The same options give the same bytes.
+// Synthetic models: published shapes with random weights of plausible size, for benchmarks and
+// tests. Large tensors are drawn from a pool of properly quantized Gaussian blocks, so that a file
+// is written about as fast as the disk takes it. The same options give the same bytes.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ namespace weft::model {
 struct SynthOptions {
   std::string path = {};
   std::string architecture = "llama";
-  std::string shape = "tiny";    // see synth_shapes()
-  std::string quant = "q4_k_m";  // f32 f16 bf16 q8_0 q4_0 q4_k_m q5_k_m q6_k
+  std::string shape = "tiny";                     // see synth_shapes()
+  std::string quant = "q4_k_m";                   // f32 f16 bf16 q8_0 q4_0 q4_k_m q5_k_m q6_k
   std::optional<uint32_t> layers = std::nullopt;  // instead of the shape's
   uint64_t seed = 1;
 };

@@ -36,8 +36,7 @@ TensorType synth_type(const SynthQuant& quant, TensorUse use, uint32_t layer, ui
                       uint64_t cols) {
   // The first and last eighth of the layers, and every third between.
   const uint32_t eighth = layers / 8;
-  const bool more_here =
-      layer < eighth || layer >= 7 * layers / 8 || (layer - eighth) % 3 == 2;
+  const bool more_here = layer < eighth || layer >= 7 * layers / 8 || (layer - eighth) % 3 == 2;
   TensorType type = quant.base;
   if (use == TensorUse::kOutput || use == TensorUse::kTiedOutput) type = quant.more;
   if (use == TensorUse::kValueOrDown && more_here) type = quant.more;

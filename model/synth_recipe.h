@@ -12,14 +12,14 @@ namespace weft::model {
 struct SynthShape {
   std::string_view name;
   uint32_t layers, hidden, heads, kv_heads, head_dim, ffn, vocab;
-  bool tied;           // the output matrix is the token embedding
+  bool tied;  // the output matrix is the token embedding
   uint32_t context;
   float rope_base;
-  float rope_factor;   // of the Llama 3.1 frequency scaling; 0: none
+  float rope_factor;  // of the Llama 3.1 frequency scaling; 0: none
 };
 
-// A quantization as users name it. `more` is used for attn_v and ffn_down of about half of the layers
-// and for the output matrix, as in the published K-quant mixes.
+// A quantization as users name it. `more` is used for attn_v and ffn_down of about half of the
+// layers and for the output matrix, as in the published K-quant mixes.
 struct SynthQuant {
   std::string_view name;
   uint32_t file_type;  // general.file_type

@@ -28,11 +28,10 @@ struct KnownType {
 // Types of the format that weft does not compute with. Numbers between that are missing here were
 // given out once and removed from the format (4, 5, 31 to 33, 36 to 38).
 constexpr KnownType kUnsupported[] = {
-    {3, "Q4_1"},     {6, "Q5_0"},   {7, "Q5_1"},   {9, "Q8_1"},     {10, "Q2_K"},
-    {11, "Q3_K"},    {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"},
-    {19, "IQ1_S"},   {20, "IQ4_NL"}, {21, "IQ3_S"}, {22, "IQ2_S"},   {23, "IQ4_XS"},
-    {24, "I8"},      {25, "I16"},   {26, "I32"},   {27, "I64"},     {28, "F64"},
-    {29, "IQ1_M"},   {34, "TQ1_0"}, {35, "TQ2_0"}, {39, "MXFP4"},
+    {3, "Q4_1"},   {6, "Q5_0"},     {7, "Q5_1"},    {9, "Q8_1"},     {10, "Q2_K"},  {11, "Q3_K"},
+    {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"}, {20, "IQ4_NL"},
+    {21, "IQ3_S"}, {22, "IQ2_S"},   {23, "IQ4_XS"}, {24, "I8"},      {25, "I16"},   {26, "I32"},
+    {27, "I64"},   {28, "F64"},     {29, "IQ1_M"},  {34, "TQ1_0"},   {35, "TQ2_0"}, {39, "MXFP4"},
 };
 
 std::string supported_names() {
@@ -101,7 +100,9 @@ uint16_t f32_to_f16(float value) {
   return uint16_t(sign | (magnitude - 0x38000000 + 0xFFF + odd) >> 13);
 }
 
-float bf16_to_f32(uint16_t value) { return std::bit_cast<float>(uint32_t(value) << 16); }
+float bf16_to_f32(uint16_t value) {
+  return std::bit_cast<float>(uint32_t(value) << 16);
+}
 
 uint16_t f32_to_bf16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);

@@ -38,9 +38,9 @@ struct Tokenizer::State {
 Result<Tokenizer> Tokenizer::from_gguf(const GgufFile& file) {
   WEFT_TRY(const std::string_view kind, file.text("tokenizer.ggml.model"));
   if (kind != "gpt2" && kind != "llama") {
-    return Error(ErrorCode::kUnsupported,
-                 cat("tokenizer model '", printable(kind), "' is not supported (supported: gpt2, "
-                     "llama)"));
+    return Error(ErrorCode::kUnsupported, cat("tokenizer model '", printable(kind),
+                                              "' is not supported (supported: gpt2, "
+                                              "llama)"));
   }
   WEFT_TRY(Vocabulary vocabulary, Vocabulary::read(file));
   auto state = std::make_unique<State>(std::move(vocabulary));
@@ -108,9 +108,15 @@ std::string Tokenizer::decode(const std::vector<TokenId>& tokens, bool with_spec
   return text;
 }
 
-uint32_t Tokenizer::vocab_size() const { return state_->vocabulary.size(); }
-std::optional<TokenId> Tokenizer::bos() const { return state_->vocabulary.bos(); }
-std::optional<TokenId> Tokenizer::eos() const { return state_->vocabulary.eos(); }
+uint32_t Tokenizer::vocab_size() const {
+  return state_->vocabulary.size();
+}
+std::optional<TokenId> Tokenizer::bos() const {
+  return state_->vocabulary.bos();
+}
+std::optional<TokenId> Tokenizer::eos() const {
+  return state_->vocabulary.eos();
+}
 
 const std::vector<TokenId>& Tokenizer::end_tokens() const {
   return state_->vocabulary.end_tokens();

@@ -33,7 +33,8 @@ class Tokenizer {
   // The bytes a token stands for; control tokens give "" unless `with_special`. May be part of a
   // character: use StreamDecoder for text. Unknown ids give "". Thread-safe.
   std::string piece(TokenId token, bool with_special = false) const;
-  // The bytes of all; the space that a SentencePiece-style vocabulary puts before a text is taken off.
+  // The bytes of all; the space that a SentencePiece-style vocabulary puts before a text is taken
+  // off.
   std::string decode(const std::vector<TokenId>& tokens, bool with_special = false) const;
 
   uint32_t vocab_size() const;
@@ -50,8 +51,8 @@ class Tokenizer {
   std::unique_ptr<State> state_;
 };
 
-// Turns a stream of tokens into text that never splits a character. Control tokens give no text. The
-// stream is taken as the continuation of another text: a first space stays.
+// Turns a stream of tokens into text that never splits a character. Control tokens give no text.
+// The stream is taken as the continuation of another text: a first space stays.
 class StreamDecoder {
  public:
   explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {}

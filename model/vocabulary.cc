@@ -9,24 +9,33 @@ namespace weft::model {
 namespace {
 
 // Keys whose token ends a turn.
-constexpr std::string_view kEndKeys[] = {"tokenizer.ggml.eos_token_id",
-                                         "tokenizer.ggml.eot_token_id",
-                                         "tokenizer.ggml.eom_token_id"};
+constexpr std::string_view kEndKeys[] = {
+    "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
 // Texts of tokens that end a turn in published families, for files that name only one of them.
-constexpr std::string_view kEndTexts[] = {
-    "<|eot_id|>",     "<|eom_id|>",      "<|im_end|>",    "<|end|>",       "<end_of_turn>",
-    "<|endoftext|>",  "<|end_of_text|>", "<|end_of_role|>", "<|return|>",  "<|call|>",
-    "<|END_OF_TURN_TOKEN|>", "<EOT>",    "</s>"};
+constexpr std::string_view kEndTexts[] = {"<|eot_id|>",
+                                          "<|eom_id|>",
+                                          "<|im_end|>",
+                                          "<|end|>",
+                                          "<end_of_turn>",
+                                          "<|endoftext|>",
+                                          "<|end_of_text|>",
+                                          "<|end_of_role|>",
+                                          "<|return|>",
+                                          "<|call|>",
+                                          "<|END_OF_TURN_TOKEN|>",
+                                          "<EOT>",
+                                          "</s>"};
 
-Error corrupt(std::string message) { return Error(ErrorCode::kCorrupt, std::move(message)); }
+Error corrupt(std::string message) {
+  return Error(ErrorCode::kCorrupt, std::move(message));
+}
 
-Result<std::optional<TokenId>> read_id(const GgufFile& file, std::string_view key,
-                                       uint64_t count) {
+Result<std::optional<TokenId>> read_id(const GgufFile& file, std::string_view key, uint64_t count) {
   if (!file.has(key)) return std::optional<TokenId>();
   WEFT_TRY(const uint64_t id, file.u64(key));
   if (id >= count) {
-    return corrupt(cat("metadata ", key, " is ", id, ", but the vocabulary has ", count,
-                       " tokens"));
+    return corrupt(
+        cat("metadata ", key, " is ", id, ", but the vocabulary has ", count, " tokens"));
   }
   return std::optional<TokenId>(TokenId(id));
 }
@@ -34,8 +43,8 @@ Result<std::optional<TokenId>> read_id(const GgufFile& file, std::string_view ke
 Result<> check_size(const GgufFile& file, std::string_view key, uint64_t count) {
   WEFT_TRY(const uint64_t size, file.array_size(key));
   if (size != count) {
-    return corrupt(cat("metadata ", key, " has ", size, " elements, but the vocabulary has ",
-                       count, " tokens"));
+    return corrupt(cat("metadata ", key, " has ", size, " elements, but the vocabulary has ", count,
+                       " tokens"));
   }
   return {};
 }
@@ -91,8 +100,8 @@ Result<> Vocabulary::read_kinds(const GgufFile& file, uint64_t count) {
   WEFT_CHECK(check_size(file, key, count));
   WEFT_TRY(const std::vector<int64_t> numbers, file.integers(key));
   for (size_t i = 0; i < count; ++i) {
-    const bool known = numbers[i] >= int64_t(TokenKind::kNormal) &&
-                       numbers[i] <= int64_t(TokenKind::kByte);
+    const bool known =
+        numbers[i] >= int64_t(TokenKind::kNormal) && numbers[i] <= int64_t(TokenKind::kByte);
     if (known) kinds_[i] = TokenKind(numbers[i]);
   }
   return {};
@@ -112,7 +121,7 @@ Result<> Vocabulary::read_texts(const GgufFile& file) {
   }
   by_text_ = FlatIndex(size());
   for (uint32_t id = 0; id < size(); ++id) {
-    if (!find(text(TokenId(id)))) by_text_.insert(hash_text(text(TokenId(id))), id);
+    by_text_.insert(hash_text(text(TokenId(id))), id);  // of equal texts the first is found first
   }
   return {};
 }

@@ -16,6 +16,8 @@
 namespace weft::node {
 namespace {
 
+int argument_count = 0;
+char** arguments = nullptr;
 std::atomic<bool> interrupt_seen{false};
 std::atomic<int> interrupt_write_fd{-1};
 int interrupt_read_fd = -1;
@@ -40,6 +42,14 @@ int parse_and_run(CLI::App& app, CliContext& context, int argc, char** argv) {
 }
 
 }  // namespace
+
+void wipe_argument(std::string_view text) {
+  for (int i = 1; i < argument_count; ++i) {
+    if (text == arguments[i]) {
+      crypto::wipe({reinterpret_cast<uint8_t*>(arguments[i]), text.size()});
+    }
+  }
+}
 
 bool interrupted() { return interrupt_seen.load(); }
 
@@ -81,6 +91,8 @@ std::string default_node_name() {
 }
 
 int run_cli(int argc, char** argv) {
+  argument_count = argc;
+  arguments = argv;
   install_signal_handlers();
   CLI::App app{"weft: the devices of a home as one machine that runs a language model"};
   app.name("weft");

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "crypto/random.h"
 #include "node/profile.h"
+#include "node/trust_folder.h"
 #include "node/version.h"
 #include "partition/planner.h"
 
@@ -45,7 +46,7 @@ Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
 
 Result<> Node::open() {
   WEFT_TRY(folder_lock_, crypto::DataFolderLock::take(options_.dir));
-  WEFT_TRY(trust_, crypto::TrustStore::open(options_.dir + "/trust"));
+  WEFT_TRY(trust_, open_trust(options_.dir));
   WEFT_TRY(identity_, trust_->identity());
   WEFT_TRY(membership_, trust_->load());
   WEFT_CHECK(membership_->self.check_dates(clock_.unix_seconds()));

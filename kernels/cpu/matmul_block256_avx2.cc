@@ -121,8 +121,10 @@ void tile_q4_k(const MatmulTile& tile) {
         for (int r = 0; r < R; ++r) {
           const int8_t* codes = rows.x[r][b].codes + 32 * s + 4 * j;
           products[r] = _mm256_add_epi16(products[r], _mm256_maddubs_epi16(low, broadcast4(codes)));
+          keep_order(products[r]);
           products[r] =
               _mm256_add_epi16(products[r], _mm256_maddubs_epi16(high, broadcast4(codes + 16)));
+          keep_order(products[r]);
         }
       }
       for (int r = 0; r < R; ++r) {
@@ -155,8 +157,10 @@ inline void add_q5_groups(const uint8_t* packed, __m256i high, const Rows<R>& ro
   for (int r = 0; r < R; ++r) {
     const int8_t* codes = rows.x[r][b].codes + 32 * s + 4 * J;
     first[r] = _mm256_add_epi16(first[r], _mm256_maddubs_epi16(low_codes, broadcast4(codes)));
+    keep_order(first[r]);
     second[r] =
         _mm256_add_epi16(second[r], _mm256_maddubs_epi16(high_codes, broadcast4(codes + 16)));
+    keep_order(second[r]);
   }
 }
 
@@ -205,7 +209,9 @@ inline void add_q6_groups(const __m256i* codes, __m256i scale, const Rows<R>& ro
     const __m256i second = _mm256_add_epi16(_mm256_maddubs_epi16(codes[2], broadcast4(x + 8)),
                                             _mm256_maddubs_epi16(codes[3], broadcast4(x + 12)));
     sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(first, scale));
+    keep_order(sums[r]);
     sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(second, scale));
+    keep_order(sums[r]);
   }
 }
 
@@ -231,6 +237,16 @@ inline void add_q6_sub_block(const uint8_t* packed, const uint8_t* high_bits, co
   }
 }
 
+// The stored codes of Q6_K are 32 more than the values: what that adds to one row's sum.
+inline __m256i q6_offset(const __m256i* scale_pairs, const ActivationBlock256& x) {
+  __m256i offset = _mm256_madd_epi16(scale_pairs[0], broadcast4(x.sums16));
+  for (int s = 1; s < 8; ++s) {
+    const __m256i x_sums = broadcast4(x.sums16 + 2 * s);
+    offset = _mm256_add_epi32(offset, _mm256_madd_epi16(scale_pairs[s], x_sums));
+  }
+  return _mm256_slli_epi32(offset, 5);
+}
+
 template <int R>
 void tile_q6_k(const MatmulTile& tile) {
   const Rows<R> rows(tile);
@@ -240,27 +256,21 @@ void tile_q6_k(const MatmulTile& tile) {
   for (uint32_t b = 0; b < tile.cols / kBlock; ++b) {
     const uint8_t* block = tile.panel + uint64_t{b} * 1680;
     prefetch_ahead(block, 1680);
-    __m256i sums[R], offsets[R];
-    for (int r = 0; r < R; ++r) sums[r] = offsets[r] = _mm256_setzero_si256();
+    __m256i scales[16], scale_pairs[8];
     for (int word = 0; word < 4; ++word) {
       const __m256i four = load_bytes(block + kQ6ScalesAt + 32 * word);
-      for (int i = 0; i < 2; ++i) {
-        const int s = 2 * word + i;
-        const __m256i scales[2] = {signed_byte_twice(four, 2 * i),
-                                   signed_byte_twice(four, 2 * i + 1)};
-        add_q6_sub_block<R>(block + kQ6NibblesAt + 128 * s, block + kQ6HighAt + 64 * s, scales,
-                            rows, b, s, sums);
-        const __m256i pair = signed_byte_pair(four, i);
-        for (int r = 0; r < R; ++r) {
-          const __m256i x_sums = broadcast4(rows.x[r][b].sums16 + 2 * s);
-          offsets[r] = _mm256_add_epi32(offsets[r], _mm256_madd_epi16(pair, x_sums));
-        }
-      }
+      for (int i = 0; i < 4; ++i) scales[4 * word + i] = signed_byte_twice(four, i);
+      for (int i = 0; i < 2; ++i) scale_pairs[2 * word + i] = signed_byte_pair(four, i);
     }
-    // The stored codes are 32 more than the values.
+    __m256i sums[R];
+    for (int r = 0; r < R; ++r) sums[r] = _mm256_setzero_si256();
+    for (int s = 0; s < 8; ++s) {
+      add_q6_sub_block<R>(block + kQ6NibblesAt + 128 * s, block + kQ6HighAt + 64 * s,
+                          scales + 2 * s, rows, b, s, sums);
+    }
     const __m256 d = load_halves(block);
     for (int r = 0; r < R; ++r) {
-      const __m256i sum = _mm256_sub_epi32(sums[r], _mm256_slli_epi32(offsets[r], 5));
+      const __m256i sum = _mm256_sub_epi32(sums[r], q6_offset(scale_pairs, rows.x[r][b]));
       const __m256 scale = _mm256_mul_ps(d, _mm256_broadcast_ss(&rows.x[r][b].scale));
       totals[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, totals[r]);
     }

@@ -51,8 +51,10 @@ void tile_q4_0(const MatmulTile& tile) {
       for (int r = 0; r < R; ++r) {
         const int8_t* codes = rows.x[r][b].codes + 4 * j;
         products[r] = _mm256_add_epi16(products[r], _mm256_maddubs_epi16(low, broadcast4(codes)));
+        keep_order(products[r]);
         products[r] =
             _mm256_add_epi16(products[r], _mm256_maddubs_epi16(high, broadcast4(codes + 16)));
+        keep_order(products[r]);
       }
     }
     __m256i sums[R];
@@ -88,6 +90,7 @@ void tile_q8_0(const MatmulTile& tile) {
         const __m256i x = _mm256_sign_epi8(broadcast4(rows.x[r][b].codes + 4 * j), weights);
         sums[r] =
             _mm256_add_epi32(sums[r], _mm256_madd_epi16(_mm256_maddubs_epi16(sizes, x), ones));
+        keep_order(sums[r]);
       }
     }
     add_block<R>(block, rows, b, sums, totals);

@@ -52,8 +52,10 @@ void matmul(benchmark::State& state) {
 void every_type(benchmark::internal::Benchmark* bench) {
   for (const int type : {12, 13, 14, 8, 2, 1, 30, 0}) {
     for (const int x_rows : {1, 8, 128}) {
-      bench->Args({type, 2048, 2048, x_rows, 2});
-      bench->Args({type, 2048, 8192, x_rows, 2});
+      for (const int threads : {1, 2}) {
+        bench->Args({type, 2048, 2048, x_rows, threads});
+        bench->Args({type, 2048, 8192, x_rows, threads});
+      }
     }
   }
 }

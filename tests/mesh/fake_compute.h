@@ -1,6 +1,6 @@
 // A model made of hashes: every output depends on every input before it, layer by layer, as in a
-// transformer. A row lost, doubled, reordered or computed by a wrong layer shows in all later tokens.
-// However rows are batched, chunked and split over nodes, the right answer is the same.
+// transformer. A row lost, doubled, reordered or computed by a wrong layer shows in all later
+// tokens. However rows are batched, chunked and split over nodes, the right answer is the same.
 #pragma once
 
 #include <map>
@@ -46,7 +46,8 @@ inline std::vector<TokenId> expected_answer(const GenerateRequest& request) {
   uint64_t value = 0;
   for (size_t i = 0; i < all.size(); ++i) {
     value = uint64_t(all[i]) + 1;
-    for (uint32_t layer = 0; layer < kLayers; ++layer) value = run_layer(layer, states[layer], value);
+    for (uint32_t layer = 0; layer < kLayers; ++layer)
+      value = run_layer(layer, states[layer], value);
     if (i + 1 < all.size()) continue;
     const TokenId token = draw(value, request.sampling, uint32_t(all.size()));
     for (const TokenId end : request.end_tokens) {
@@ -87,7 +88,8 @@ class FakeCompute {
     std::set<SessionId> seen;
     uint32_t decode = 0, prefill = 0;
     for (const BatchSequence& sequence : job.sequences) {
-      if (!seen.insert(sequence.session).second) violations_.push_back("a session twice in a batch");
+      if (!seen.insert(sequence.session).second)
+        violations_.push_back("a session twice in a batch");
       (sequence.row_count == 1 ? decode : prefill) += sequence.row_count;
       out.sequences.push_back(run_sequence(sequence));
     }

@@ -1,7 +1,7 @@
 // Random faults: nodes die, restart and leave, links lose, double and reorder messages, partitions
-// come and go, clients open and cancel streams. Whatever happens, every stream ends once, in a result
-// or a typed error, by its deadline; no token is lost, doubled, reordered or wrong; and once the
-// faults stop, the mesh serves again.
+// come and go, clients open and cancel streams. Whatever happens, every stream ends once, in a
+// result or a typed error, by its deadline; no token is lost, doubled, reordered or wrong; and once
+// the faults stop, the mesh serves again.
 #include <gtest/gtest.h>
 
 #include "base/log.h"
@@ -61,10 +61,18 @@ class Chaos {
         if (up(number)) mesh_.with(number, [&](Machine& machine) { machine.leave(mesh_.now); });
         if (up(number)) mesh_.kill(number);
         return;
-      case 4: mesh_.cut({number}); return;
-      case 5: mesh_.heal(); return;
-      case 6: cancel_one(number); return;
-      default: open_some(number); return;
+      case 4:
+        mesh_.cut({number});
+        return;
+      case 5:
+        mesh_.heal();
+        return;
+      case 6:
+        cancel_one(number);
+        return;
+      default:
+        open_some(number);
+        return;
     }
   }
   void open_some(uint8_t number) {

@@ -54,24 +54,26 @@ inline transport::Profile make_profile(uint32_t layers_that_fit, bool holder) {
 inline Result<partition::Plan> fake_plan(const partition::PlanRequest& request) {
   const size_t layers = request.model.layers.size();
   if (request.nodes.size() < request.min_nodes) {
-    return Error(ErrorCode::kUnavailable, cat("needs ", request.min_nodes, " nodes, there are ",
-                                              request.nodes.size()));
+    return Error(ErrorCode::kUnavailable,
+                 cat("needs ", request.min_nodes, " nodes, there are ", request.nodes.size()));
   }
-  for (size_t count = std::max<size_t>(1, request.min_nodes); count <= request.nodes.size(); ++count) {
+  for (size_t count = std::max<size_t>(1, request.min_nodes); count <= request.nodes.size();
+       ++count) {
     partition::Plan plan;
     uint32_t next = 0;
     for (size_t i = 0; i < count; ++i) {
       const uint32_t share = uint32_t(layers * (i + 1) / count) - next;
       if (uint64_t{share} * 1000 > request.nodes[i].memory_bytes) break;
-      plan.stages.push_back({request.nodes[i].node, next, next + share, 0.001, 0.001, share * 1000});
+      plan.stages.push_back(
+          {request.nodes[i].node, next, next + share, 0.001, 0.001, share * 1000});
       next += share;
     }
     if (next < layers) continue;
     plan.decode_tps = plan.throughput_tps = plan.prefill_tps = 120.0 / double(count);
     return plan;
   }
-  return Error(ErrorCode::kUnavailable, cat("the model fits nowhere on ", request.nodes.size(),
-                                            " nodes"));
+  return Error(ErrorCode::kUnavailable,
+               cat("the model fits nowhere on ", request.nodes.size(), " nodes"));
 }
 
 struct Stream {
@@ -80,7 +82,7 @@ struct Stream {
   std::optional<Result<FinishReason>> result;
   Usage usage;
   Time opened, ended;
-  bool after_end = false;       // a token after its end
+  bool after_end = false;  // a token after its end
   bool out_of_order = false;
 };
 
@@ -314,7 +316,8 @@ class Mesh {
     if (random.uniform() < faults.loss) return;
     const int copies = random.uniform() < faults.duplicate ? 2 : 1;
     for (int copy = 0; copy < copies; ++copy) {
-      Time when = now + faults.delay + Duration(int64_t(random.uniform() * double(faults.jitter.count())));
+      Time when =
+          now + faults.delay + Duration(int64_t(random.uniform() * double(faults.jitter.count())));
       Time& last = last_delivery_[{node.id, send.to}];
       if (random.uniform() < faults.reorder) {
         when = when + faults.delay * 5;
@@ -337,22 +340,22 @@ class Mesh {
   void carry(Node& node, DropSlices& drop_slices) { node.compute.drop(drop_slices.before); }
   void carry(Node& node, SubmitBatch& submit) {
     // The compute thread runs jobs one after the other; the outcome is known at once, told later.
-    node.compute_free = std::max(now, node.compute_free) + batch_time +
-                        row_time * submit.batch.row_count;
+    node.compute_free =
+        std::max(now, node.compute_free) + batch_time + row_time * submit.batch.row_count;
     later(node.id, node.compute_free, [this, job = submit.job, batch = submit.batch](Node& self) {
       self.machine->on_batch_done(job, self.compute.run(batch), now);
     });
   }
   void carry(Node& node, ReleaseSession& release) {
     // Ordered after the batches submitted before.
-    later(node.id, std::max(now, node.compute_free), [release](Node& self) {
-      self.compute.release(release.epoch, release.session);
-    });
+    later(node.id, std::max(now, node.compute_free),
+          [release](Node& self) { self.compute.release(release.epoch, release.session); });
   }
   void carry(Node& node, TokenOut& out) {
     Stream& stream = node.streams[out.session];
     stream.after_end = stream.after_end || stream.result.has_value();
-    if (out.position != stream.request.tokens.size() + stream.answer.size()) stream.out_of_order = true;
+    if (out.position != stream.request.tokens.size() + stream.answer.size())
+      stream.out_of_order = true;
     stream.answer.push_back(out.token);
   }
   void carry(Node& node, SessionEnd& end) {

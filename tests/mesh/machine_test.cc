@@ -16,8 +16,12 @@ void start_three(Mesh& mesh) {
   for (const uint8_t number : {1, 2, 3}) mesh.start(number, make_profile(6, number == 1));
 }
 
-bool finished(const Stream& stream) { return stream.result && stream.result->ok(); }
-ErrorCode code(const Stream& stream) { return stream.result->error().code; }
+bool finished(const Stream& stream) {
+  return stream.result && stream.result->ok();
+}
+ErrorCode code(const Stream& stream) {
+  return stream.result->error().code;
+}
 
 TEST(Machine, ANodeAloneServesAWholeModel) {
   Mesh mesh;

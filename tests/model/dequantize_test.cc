@@ -29,14 +29,12 @@ TEST_P(Dequantize, MatchesTheGoldenValuesToTheLastBit) {
   EXPECT_EQ(std::memcmp(out.data(), expected->data(), expected->size()), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, Dequantize,
-                         ::testing::Values(Case{TensorType::kBF16, "bf16"},
-                                           Case{TensorType::kQ8_0, "q8_0"},
-                                           Case{TensorType::kQ4_0, "q4_0"},
-                                           Case{TensorType::kQ4_K, "q4_k"},
-                                           Case{TensorType::kQ5_K, "q5_k"},
-                                           Case{TensorType::kQ6_K, "q6_k"}),
-                         [](const auto& tested) { return std::string(tested.param.file); });
+INSTANTIATE_TEST_SUITE_P(
+    Types, Dequantize,
+    ::testing::Values(Case{TensorType::kBF16, "bf16"}, Case{TensorType::kQ8_0, "q8_0"},
+                      Case{TensorType::kQ4_0, "q4_0"}, Case{TensorType::kQ4_K, "q4_k"},
+                      Case{TensorType::kQ5_K, "q5_k"}, Case{TensorType::kQ6_K, "q6_k"}),
+    [](const auto& tested) { return std::string(tested.param.file); });
 
 TEST(DequantizePlain, F32IsCopiedAndF16IsWidened) {
   const float values[] = {1.5f, -0.25f};

@@ -26,9 +26,7 @@ class GgufBytes {
     out_.number(value);
     return *this;
   }
-  GgufBytes& key(std::string_view name, GgufType type) {
-    return text(name).number(uint32_t(type));
-  }
+  GgufBytes& key(std::string_view name, GgufType type) { return text(name).number(uint32_t(type)); }
   template <typename T>
   GgufBytes& key(std::string_view name, GgufType type, T value) {
     return key(name, type).number(value);

@@ -1,5 +1,5 @@
-// Does to a file, hostile or not, what a node does with a model it is given. Must not crash, whatever
-// the bytes; errors are fine. Shared by the mutation test and the fuzzer.
+// Does to a file, hostile or not, what a node does with a model it is given. Must not crash,
+// whatever the bytes; errors are fine. Shared by the mutation test and the fuzzer.
 #pragma once
 
 #include <string>

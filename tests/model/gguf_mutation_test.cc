@@ -1,4 +1,5 @@
-// Two thousand small lies about a valid file. Deeper search is the fuzzer's: tests/fuzz/gguf_fuzz.cc.
+// Two thousand small lies about a valid file. Deeper search is the fuzzer's:
+// tests/fuzz/gguf_fuzz.cc.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -17,15 +18,33 @@ constexpr int kMutations = 2000;
 
 // One of: a random byte, a flipped bit, a telling number over eight bytes, a cut, a moved run.
 void mutate(Bytes& bytes, size_t header_bytes, Random& random) {
-  constexpr uint64_t kNumbers[] = {0, 1, 31, 255, 0x7FFFFFFF, 0xFFFFFFFF, uint64_t{1} << 32,
-                                   INT64_MAX, UINT64_MAX, uint64_t{1} << 63};
+  constexpr uint64_t kNumbers[] = {0,
+                                   1,
+                                   31,
+                                   255,
+                                   0x7FFFFFFF,
+                                   0xFFFFFFFF,
+                                   uint64_t{1} << 32,
+                                   INT64_MAX,
+                                   UINT64_MAX,
+                                   uint64_t{1} << 63};
   const size_t at = random.below(header_bytes - 8);
   switch (random.below(5)) {
-    case 0: bytes[at] = uint8_t(random.next()); break;
-    case 1: bytes[at] ^= uint8_t(1 << random.below(8)); break;
-    case 2: std::memcpy(&bytes[at], &kNumbers[random.below(std::size(kNumbers))], 8); break;
-    case 3: std::memcpy(&bytes[at], &kNumbers[random.below(std::size(kNumbers))], 4); break;
-    default: std::memmove(&bytes[at], &bytes[random.below(header_bytes - 8)], 8); break;
+    case 0:
+      bytes[at] = uint8_t(random.next());
+      break;
+    case 1:
+      bytes[at] ^= uint8_t(1 << random.below(8));
+      break;
+    case 2:
+      std::memcpy(&bytes[at], &kNumbers[random.below(std::size(kNumbers))], 8);
+      break;
+    case 3:
+      std::memcpy(&bytes[at], &kNumbers[random.below(std::size(kNumbers))], 4);
+      break;
+    default:
+      std::memmove(&bytes[at], &bytes[random.below(header_bytes - 8)], 8);
+      break;
   }
 }
 

@@ -1,5 +1,5 @@
-// Broken and hostile headers: numbers 1 to 16 of the list of bad inputs. Each gives its error within
-// twice the header's bytes of memory.
+// Broken and hostile headers: numbers 1 to 16 of the list of bad inputs. Each gives its error
+// within twice the header's bytes of memory.
 #include "model/gguf_parse.h"
 
 #include <gmock/gmock.h>
@@ -35,12 +35,24 @@ void uncounted(void* memory) {
 }  // namespace
 
 // Every allocation of this test program is measured; the standard allows the replacement.
-void* operator new(size_t size) { return counted(size); }
-void* operator new[](size_t size) { return counted(size); }
-void operator delete(void* memory) noexcept { uncounted(memory); }
-void operator delete[](void* memory) noexcept { uncounted(memory); }
-void operator delete(void* memory, size_t) noexcept { uncounted(memory); }
-void operator delete[](void* memory, size_t) noexcept { uncounted(memory); }
+void* operator new(size_t size) {
+  return counted(size);
+}
+void* operator new[](size_t size) {
+  return counted(size);
+}
+void operator delete(void* memory) noexcept {
+  uncounted(memory);
+}
+void operator delete[](void* memory) noexcept {
+  uncounted(memory);
+}
+void operator delete(void* memory, size_t) noexcept {
+  uncounted(memory);
+}
+void operator delete[](void* memory, size_t) noexcept {
+  uncounted(memory);
+}
 
 namespace weft::model {
 namespace {
@@ -159,9 +171,8 @@ TEST(HostileGguf, WithAnEmptyDuplicateOrEndlessKeyIsRefused) {
                      .key("a", GgufType::kU32, 2u)
                      .bytes(),
                  ErrorCode::kCorrupt, "metadata a is there twice");
-  expect_refused(
-      GgufBytes().header(0, 1).key(std::string(70000, 'k'), GgufType::kU32, 1u).bytes(),
-      ErrorCode::kCorrupt, "70000 bytes");
+  expect_refused(GgufBytes().header(0, 1).key(std::string(70000, 'k'), GgufType::kU32, 1u).bytes(),
+                 ErrorCode::kCorrupt, "70000 bytes");
 }
 
 TEST(HostileGguf, WithABadAlignmentIsRefused) {

@@ -43,8 +43,8 @@ TEST(GgufWriter, WritesWhatTheReaderReads) {
   EXPECT_THAT(*file->integers("is"), ElementsAre(-1, 3));
   EXPECT_EQ(file->file_bytes(), writer.file_bytes());
   const Bytes header = writer.header();
-  EXPECT_TRUE(std::equal(header.begin(), header.end(), file->header().begin(),
-                         file->header().end()));
+  EXPECT_TRUE(
+      std::equal(header.begin(), header.end(), file->header().begin(), file->header().end()));
   for (const GgufTensor& tensor : file->tensors()) {
     EXPECT_THAT(file->data(tensor), ::testing::Each(9));
   }

@@ -16,7 +16,9 @@ namespace {
 
 constexpr size_t kBytes = 1 << 20;
 
-uint64_t sum(ByteView bytes) { return std::accumulate(bytes.begin(), bytes.end(), uint64_t{0}); }
+uint64_t sum(ByteView bytes) {
+  return std::accumulate(bytes.begin(), bytes.end(), uint64_t{0});
+}
 
 MappedFile map(const std::string& path) {
   write_bytes(path, Bytes(kBytes, 1));

@@ -97,9 +97,9 @@ TEST(Model, LinearRopeScalingDividesPositions) {
 TEST(Model, SlicesNameTheTensorsTheyRead) {
   const auto model = open_small({});
   ASSERT_TRUE(model.ok());
-  EXPECT_EQ(model->slice_tensors(0, 1).size(), 10u);   // embedding and a layer
-  EXPECT_EQ(model->slice_tensors(1, 2).size(), 11u);   // a layer, norm and the tied output
-  EXPECT_EQ(model->slice_tensors(0, 2).size(), 20u);   // the tied output counts once
+  EXPECT_EQ(model->slice_tensors(0, 1).size(), 10u);  // embedding and a layer
+  EXPECT_EQ(model->slice_tensors(1, 2).size(), 11u);  // a layer, norm and the tied output
+  EXPECT_EQ(model->slice_tensors(0, 2).size(), 20u);  // the tied output counts once
   EXPECT_EQ(model->slice_tensors(1, 1).size(), 0u);
   EXPECT_EQ(model->slice_tensors(2, 2).size(), 2u);
 }
@@ -141,11 +141,10 @@ TEST(HostileModel, WhoseRotatedDimensionsExceedTheHeadIsRefused) {
               HasSubstr("must be even"));
   EXPECT_THAT(refusal([](SmallModel& m) { m.fractions["llama.rope.freq_base"] = 0; }),
               HasSubstr("must be finite and above zero"));
-  EXPECT_THAT(
-      refusal([](SmallModel& m) {
-        m.fractions["llama.attention.layer_norm_rms_epsilon"] = std::nanf("");
-      }),
-      HasSubstr("must be finite"));
+  EXPECT_THAT(refusal([](SmallModel& m) {
+                m.fractions["llama.attention.layer_norm_rms_epsilon"] = std::nanf("");
+              }),
+              HasSubstr("must be finite"));
 }
 
 TEST(HostileModel, WithoutATensorItNeedsIsRefusedByItsName) {
@@ -156,9 +155,13 @@ TEST(HostileModel, WithoutATensorItNeedsIsRefusedByItsName) {
 }
 
 TEST(HostileModel, WithATensorOfTheWrongShapeIsRefusedWithBothShapes) {
-  EXPECT_THAT(refusal([](SmallModel& m) { m.tensors["blk.0.ffn_down.weight"].dims = {64, 96}; }),
+  EXPECT_THAT(refusal([](SmallModel& m) {
+                m.tensors["blk.0.ffn_down.weight"].dims = {64, 96};
+              }),
               HasSubstr("tensor blk.0.ffn_down.weight is [96, 64], must be [64, 96]"));
-  EXPECT_THAT(refusal([](SmallModel& m) { m.tensors["blk.0.attn_norm.weight"].dims = {64, 1}; }),
+  EXPECT_THAT(refusal([](SmallModel& m) {
+                m.tensors["blk.0.attn_norm.weight"].dims = {64, 1};
+              }),
               HasSubstr("is [1, 64], must be [64]"));
   EXPECT_THAT(refusal([](SmallModel& m) { m.tensors["token_embd.weight"].dims = {64}; }),
               HasSubstr("token_embd.weight is [64], must be a matrix"));
@@ -179,23 +182,26 @@ TEST(HostileModel, WithBadRotaryDivisorsIsRefused) {
 }
 
 TEST(HostileModel, WithATensorThatHasNoPlaceOrAVectorOfAnotherTypeIsRefused) {
-  EXPECT_THAT(refusal([](SmallModel& m) { m.tensors["blk.0.attn_q.bias"] = {TensorType::kF32, {64}}; },
-                      ErrorCode::kUnsupported),
+  EXPECT_THAT(refusal(
+                  [](SmallModel& m) {
+                    m.tensors["blk.0.attn_q.bias"] = {TensorType::kF32, {64}};
+                  },
+                  ErrorCode::kUnsupported),
               HasSubstr("tensor blk.0.attn_q.bias has no place"));
-  EXPECT_THAT(refusal([](SmallModel& m) { m.tensors["output_norm.weight"].type = TensorType::kF16; },
-                      ErrorCode::kUnsupported),
-              HasSubstr("vectors must be F32"));
+  EXPECT_THAT(
+      refusal([](SmallModel& m) { m.tensors["output_norm.weight"].type = TensorType::kF16; },
+              ErrorCode::kUnsupported),
+      HasSubstr("vectors must be F32"));
 }
 
 TEST(HostileModel, OfAnotherArchitectureOrASplitFileIsNamed) {
   EXPECT_THAT(refusal([](SmallModel& m) { m.texts["general.architecture"] = "mam\x1b\nba"; },
                       ErrorCode::kUnsupported),
               HasSubstr("architecture 'mam??ba' is not supported (supported: llama)"));
-  EXPECT_THAT(refusal([](SmallModel& m) { m.texts.erase("general.architecture"); },
-                      ErrorCode::kNotFound),
-              HasSubstr("general.architecture is missing"));
-  EXPECT_THAT(refusal([](SmallModel& m) { m.numbers["split.count"] = 3; },
-                      ErrorCode::kUnsupported),
+  EXPECT_THAT(
+      refusal([](SmallModel& m) { m.texts.erase("general.architecture"); }, ErrorCode::kNotFound),
+      HasSubstr("general.architecture is missing"));
+  EXPECT_THAT(refusal([](SmallModel& m) { m.numbers["split.count"] = 3; }, ErrorCode::kUnsupported),
               HasSubstr("one of 3 files"));
   EXPECT_THAT(Model::open("/nowhere/m.gguf").error().message,
               HasSubstr("cannot load /nowhere/m.gguf: open"));

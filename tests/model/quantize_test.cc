@@ -47,17 +47,13 @@ TEST_P(Quantize, ABlockOfOneSignKeepsItsSign) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, Quantize,
-                         ::testing::Values(Case{TensorType::kF32, 0}, Case{TensorType::kF16, 3e-4},
-                                           Case{TensorType::kBF16, 3e-3},
-                                           Case{TensorType::kQ8_0, 6e-3},
-                                           Case{TensorType::kQ4_0, 0.10},
-                                           Case{TensorType::kQ4_K, 0.09},
-                                           Case{TensorType::kQ5_K, 0.045},
-                                           Case{TensorType::kQ6_K, 0.025}),
-                         [](const auto& tested) {
-                           return std::string(tensor_type_info(tested.param.type).name);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Types, Quantize,
+    ::testing::Values(Case{TensorType::kF32, 0}, Case{TensorType::kF16, 3e-4},
+                      Case{TensorType::kBF16, 3e-3}, Case{TensorType::kQ8_0, 6e-3},
+                      Case{TensorType::kQ4_0, 0.10}, Case{TensorType::kQ4_K, 0.09},
+                      Case{TensorType::kQ5_K, 0.045}, Case{TensorType::kQ6_K, 0.025}),
+    [](const auto& tested) { return std::string(tensor_type_info(tested.param.type).name); });
 
 TEST(QuantizeGolden, ValuesThatBlocksStandForQuantizeToTheSameValues) {
   WEFT_GOLDEN_OR_SKIP(golden);

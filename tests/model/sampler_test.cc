@@ -108,8 +108,8 @@ TEST(Sampler, RepetitionPenaltyLooksAtTheWindowAndNoFurther) {
 }
 
 TEST(Sampler, LogitsThatAreNoNumbersAreCorrupt) {
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
-                          std::numeric_limits<float>::infinity()}) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     const float logits[] = {1, bad};
     const auto token = sample(logits, {}, {}, 0);
     ASSERT_FALSE(token.ok());

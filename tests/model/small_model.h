@@ -30,12 +30,18 @@ struct SmallModel {
 
   // Two layers, 64 wide, 4 heads of 16 with 2 for keys and values, 264 tokens of byte-level BPE.
   SmallModel() {
-    texts = {{"general.architecture", "llama"}, {"general.name", "small"},
-             {"tokenizer.ggml.model", "gpt2"},  {"tokenizer.ggml.pre", "llama-bpe"}};
-    numbers = {{"llama.block_count", 2},           {"llama.embedding_length", 64},
-               {"llama.feed_forward_length", 96},  {"llama.attention.head_count", 4},
-               {"llama.attention.head_count_kv", 2}, {"llama.context_length", 128},
-               {"tokenizer.ggml.bos_token_id", 262}, {"tokenizer.ggml.eos_token_id", 263}};
+    texts = {{"general.architecture", "llama"},
+             {"general.name", "small"},
+             {"tokenizer.ggml.model", "gpt2"},
+             {"tokenizer.ggml.pre", "llama-bpe"}};
+    numbers = {{"llama.block_count", 2},
+               {"llama.embedding_length", 64},
+               {"llama.feed_forward_length", 96},
+               {"llama.attention.head_count", 4},
+               {"llama.attention.head_count_kv", 2},
+               {"llama.context_length", 128},
+               {"tokenizer.ggml.bos_token_id", 262},
+               {"tokenizer.ggml.eos_token_id", 263}};
     for (int byte = 0; byte < 256; ++byte) {
       const char c = char(byte);
       tokens.push_back(to_byte_alphabet({&c, 1}));

@@ -80,13 +80,12 @@ TEST(Synth, TheMixOfQ4KMIsAsPublished) {
 TEST(Synth, ProgressEndsAtTheTotal) {
   const test::TemporaryFolder folder;
   uint64_t last = 0, total = 0;
-  ASSERT_TRUE(write_synthetic({.path = folder / "m", .shape = "nano"},
-                              [&](uint64_t done, uint64_t all) {
-                                EXPECT_GE(done, last);
-                                last = done;
-                                total = all;
-                              })
-                  .ok());
+  ASSERT_TRUE(
+      write_synthetic({.path = folder / "m", .shape = "nano"}, [&](uint64_t done, uint64_t all) {
+        EXPECT_GE(done, last);
+        last = done;
+        total = all;
+      }).ok());
   EXPECT_EQ(last, total);
   EXPECT_GT(total, 0u);
 }
@@ -107,8 +106,8 @@ TEST(Synth, WhatIsUnknownIsNamedWithWhatExists) {
 TEST(Synth, ADiskThatIsTooFullIsSaidBeforeTheFirstByte) {
   const test::TemporaryFolder folder;
   const std::string path = folder / "m";
-  const auto written = write_synthetic(
-      {.path = path, .shape = "llama-3.1-70b", .quant = "f32", .layers = 1024});
+  const auto written =
+      write_synthetic({.path = path, .shape = "llama-3.1-70b", .quant = "f32", .layers = 1024});
   ASSERT_FALSE(written.ok());
   EXPECT_EQ(written.error().code, ErrorCode::kExhausted);
   EXPECT_THAT(written.error().message, HasSubstr("TiB, but only"));

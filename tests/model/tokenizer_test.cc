@@ -172,6 +172,19 @@ TEST(ScoredTokenizer, MergesByScoreAndFallsBackToBytes) {
   EXPECT_THAT(tokenizer->encode("</s>", {.parse_special = true}), ElementsAre(1, 2));
 }
 
+TEST(ScoredTokenizer, ATokenWithASpaceInsideIsFoundAcrossWords) {
+  SmallModel small = small_scored();
+  small.tokens.push_back("a\xE2\x96\x81");  // "a " at the end of a word
+  small.tokens.push_back(
+      "a\xE2\x96\x81"
+      "b");
+  small.kinds.resize(small.tokens.size(), 1);
+  small.scores.resize(small.tokens.size(), 1);
+  const auto tokenizer = open_small(small);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+  EXPECT_THAT(tokenizer->encode("a b", {.add_bos = false}), ElementsAre(259, 265));
+}
+
 TEST(StreamDecoder, HoldsBackTheBytesOfAnUnfinishedCharacter) {
   const auto tokenizer = open_small({});
   ASSERT_TRUE(tokenizer.ok());
@@ -238,26 +251,28 @@ TEST(HostileTokenizer, WithScoresOfTheWrongTypeOrNumberIsRefused) {
 }
 
 TEST(HostileTokenizer, WithIdsOrListsThatDoNotFitIsRefused) {
-  EXPECT_THAT(
-      refusal({}, [](SmallModel& m) { m.numbers["tokenizer.ggml.bos_token_id"] = 264; }),
-      HasSubstr("bos_token_id is 264, but the vocabulary has 264 tokens"));
+  EXPECT_THAT(refusal({}, [](SmallModel& m) { m.numbers["tokenizer.ggml.bos_token_id"] = 264; }),
+              HasSubstr("bos_token_id is 264, but the vocabulary has 264 tokens"));
   EXPECT_THAT(refusal({}, [](SmallModel& m) { m.kinds.pop_back(); }),
               HasSubstr("token_type has 263 elements"));
   EXPECT_THAT(refusal({}, [](SmallModel& m) { m.merges.push_back("nospace"); }),
               HasSubstr("merges element 4 is not two texts"));
   EXPECT_THAT(refusal({}, [](SmallModel& m) { m.merges.push_back(""); }),
               HasSubstr("merges element 4 is not two texts"));
-  EXPECT_THAT(refusal({}, [](SmallModel& m) { m.tokens.clear(); }, ErrorCode::kNotFound),
+  EXPECT_THAT(refusal(
+                  {}, [](SmallModel& m) { m.tokens.clear(); }, ErrorCode::kNotFound),
               HasSubstr("tokenizer.ggml.tokens is missing"));
   EXPECT_EQ(refusal({}, [](SmallModel& m) { m.merges.push_back("un known"); }), "it was accepted");
 }
 
 TEST(HostileTokenizer, OfAnotherKindIsNamedWithWhatIsSupported) {
-  EXPECT_THAT(refusal({}, [](SmallModel& m) { m.texts["tokenizer.ggml.model"] = "bert"; },
-                      ErrorCode::kUnsupported),
+  EXPECT_THAT(refusal(
+                  {}, [](SmallModel& m) { m.texts["tokenizer.ggml.model"] = "bert"; },
+                  ErrorCode::kUnsupported),
               HasSubstr("'bert' is not supported (supported: gpt2, llama)"));
-  EXPECT_THAT(refusal({}, [](SmallModel& m) { m.texts["tokenizer.ggml.pre"] = "new-one"; },
-                      ErrorCode::kUnsupported),
+  EXPECT_THAT(refusal(
+                  {}, [](SmallModel& m) { m.texts["tokenizer.ggml.pre"] = "new-one"; },
+                  ErrorCode::kUnsupported),
               HasSubstr("pre-tokenizer 'new-one' is not supported (supported: default, gpt-2"));
 }
 

@@ -1,0 +1,118 @@
+// weft up, status, plan: the running node and what it sees.
+#include <poll.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "node/cli.h"
+#include "node/node.h"
+#include "node/trust_folder.h"
+
+namespace weft::node {
+namespace {
+
+struct UpOptions {
+  NodeOptions node;
+  std::string name = default_node_name();
+  std::string http = "127.0.0.1:7070";
+  std::string memory;
+  std::string objective = "latency";
+  bool yes = false;
+};
+
+Result<> check_address(const std::string& text, const char* flag) {
+  const size_t colon = text.rfind(':');
+  const auto port = colon == std::string::npos
+                        ? Result<uint64_t>(Error(ErrorCode::kInvalid, ""))
+                        : parse_u64(std::string_view(text).substr(colon + 1));
+  if (colon == 0 || !port.ok() || *port > 65535) {
+    return Error(ErrorCode::kInvalid,
+                 cat(flag, " ", text, ": write ADDR:PORT with a port up to 65535, as 127.0.0.1:7070"));
+  }
+  return {};
+}
+
+// A device without a mesh: makes one if the owner agrees.
+Result<> ensure_mesh(const UpOptions& options) {
+  WEFT_TRY(crypto::TrustStore store, open_trust(options.node.dir));
+  WEFT_TRY(const bool in_mesh, store.in_mesh());
+  if (in_mesh) return {};
+  bool agreed = options.yes;
+  if (!agreed && isatty(STDIN_FILENO)) {
+    std::fprintf(stderr, "This device is in no mesh yet. Make a new one here? "
+                         "(To join another device's mesh, answer n and use `weft join CODE`.) [Y/n] ");
+    std::string line;
+    std::getline(std::cin, line);
+    agreed = line.empty() || line[0] == 'y' || line[0] == 'Y';
+  }
+  if (!agreed) {
+    return Error(ErrorCode::kNotFound,
+                 "this device is in no mesh: `weft join CODE` joins another device's, `weft init` "
+                 "(or `weft up --yes`) makes a new one");
+  }
+  WEFT_TRY(crypto::NewMesh mesh, store.create_mesh(options.name, SystemClock().unix_seconds()));
+  std::fprintf(stderr, "A new mesh. Recovery code, shown once; keep it on paper:\n\n  %s\n\n",
+               mesh.recovery_code.c_str());
+  crypto::wipe(mesh.recovery_code);
+  return {};
+}
+
+Result<> run_up(UpOptions& options) {
+  WEFT_CHECK(check_address(options.http, "--http"));
+  WEFT_CHECK(check_address(options.node.mesh_address, "--mesh"));
+  if (!options.memory.empty()) {
+    WEFT_TRY(options.node.memory_bytes, parse_bytes(options.memory));
+  }
+  if (options.objective == "throughput") {
+    options.node.objective = partition::Objective::kThroughput;
+  }
+  WEFT_CHECK(ensure_mesh(options));
+  WEFT_TRY(const auto node, Node::start(options.node));
+  while (!interrupted()) {
+    pollfd signal{interrupt_descriptor(), POLLIN, 0};
+    ::poll(&signal, 1, 500);
+    if (const std::string failure = node->failure(); !failure.empty()) {
+      return Error(ErrorCode::kUnavailable, failure);
+    }
+  }
+  log_info("node.stop");
+  return {};
+}
+
+}  // namespace
+
+void add_mesh_commands(CLI::App& app, CliContext& context) {
+  static UpOptions up;
+  up.node.dir = default_data_dir();
+  auto* command = app.add_subcommand("up", "run this device as a node of its mesh");
+  command->add_option("--dir", up.node.dir, "where this device's keys and state are")
+      ->capture_default_str();
+  command->add_option("--name", up.name, "its name, if a mesh is made now")->capture_default_str();
+  command->add_option("--http", up.http, "the API and the page")->capture_default_str();
+  command->add_option("--mesh", up.node.mesh_address, "where other members reach this node")
+      ->capture_default_str();
+  command->add_option("--model-dir", up.node.model_dirs, "a folder with .gguf files (repeatable)");
+  command->add_option("--model", up.node.model, "the model to serve; default: the first offered");
+  command->add_option("--interface", up.node.interfaces,
+                      "network interface for mDNS (repeatable; default: every suitable one)");
+  command->add_option("--seed-peer", up.node.seed_peers,
+                      "ADDR:PORT of a member, for networks without multicast (repeatable)");
+  command->add_option("--backend", up.node.backend, "auto, cpu or reference")
+      ->capture_default_str();
+  command->add_option("--threads", up.node.threads, "compute threads; 0: one per core");
+  command->add_option("--memory", up.memory, "most memory for a model, as 2G; default: measured");
+  command->add_option("--kv-tokens", up.node.kv_tokens, "KV cache, in tokens over all streams")
+      ->capture_default_str()->check(CLI::Range(32u, 1u << 24));
+  command->add_option("--objective", up.objective, "plan for one user's latency or many users")
+      ->capture_default_str()->check(CLI::IsMember({"latency", "throughput"}));
+  command->add_option("--min-nodes", up.node.min_nodes, "spread a model over at least so many nodes")
+      ->capture_default_str()->check(CLI::Range(1, 64));
+  command->add_flag("!--no-mdns", up.node.mdns, "do not use multicast at all");
+  command->add_flag("--yes", up.yes, "make a new mesh without asking, if there is none");
+  command->callback([&context] { run_command(context, [] { return run_up(up); }); });
+}
+
+}  // namespace weft::node

@@ -1,0 +1,235 @@
+#include "mesh/sessions.h"
+
+#include <gtest/gtest.h>
+
+#include "mesh/limits.h"
+#include "mesh/stage.h"
+#include "tests/mesh/harness.h"
+
+namespace weft::mesh::test {
+namespace {
+
+constexpr Epoch kEpoch{1 << 16};
+const NodeId kFirst = node_id(1), kLast = node_id(2), kSelf = node_id(9);
+
+class SessionsTest : public ::testing::Test {
+ protected:
+  SessionsTest() {
+    plan_.epoch = kEpoch;
+    plan_.layer_count = 2;
+    plan_.hidden_dim = kHiddenDim;
+    plan_.vocab_size = kVocab;
+    plan_.context_length = plan_.kv_tokens = kContext;
+    plan_.stages = {{kFirst, 0, 1}, {kLast, 1, 2}};
+    sessions_.set_plan(plan_);
+  }
+  SessionId open(uint32_t prompt, uint32_t max_tokens) {
+    const Result<SessionId> id = sessions_.open(make_request(prompt, max_tokens), "", now_);
+    EXPECT_TRUE(id.ok());
+    return id.ok() ? *id : SessionId{};
+  }
+  ErrorCode refused(GenerateRequest request) {
+    const Result<SessionId> id = sessions_.open(std::move(request), "no plan", now_);
+    EXPECT_FALSE(id.ok());
+    message_ = id.ok() ? "" : id.error().message;
+    return id.ok() ? ErrorCode::kInternal : id.error().code;
+  }
+  void token(SessionId id, uint32_t position, TokenId value, NodeId from = kLast) {
+    sessions_.on_token(from, {kEpoch, id, position, value}, now_);
+  }
+  // Sorts what came out since the last call.
+  void collect() {
+    steps_.clear();
+    closes_.clear();
+    given_.clear();
+    ends_.clear();
+    for (const Effect& effect : outbox_.take_effects()) {
+      if (const auto* send = std::get_if<Send>(&effect)) {
+        if (const auto* step = std::get_if<transport::Step>(&send->message))
+          steps_.push_back(*step);
+        if (std::holds_alternative<transport::Close>(send->message)) closes_.push_back(send->to);
+      }
+      if (const auto* out = std::get_if<TokenOut>(&effect)) given_.push_back(out->token);
+      if (const auto* end = std::get_if<SessionEnd>(&effect)) ends_.push_back(*end);
+    }
+  }
+
+  transport::Propose plan_;
+  Outbox outbox_{kSelf};
+  Sessions sessions_{outbox_, 1};
+  Time now_{1};
+  std::string message_;
+  std::vector<transport::Step> steps_;
+  std::vector<NodeId> closes_;
+  std::vector<TokenId> given_;
+  std::vector<SessionEnd> ends_;
+};
+
+TEST_F(SessionsTest, APromptGoesOutInChunksWithinAWindowAndAsksForOneToken) {
+  const SessionId id = open(2000, 5);
+  collect();
+  const uint32_t window = kWindowChunksPerStage * 2;
+  ASSERT_EQ(steps_.size(), window);
+  for (const auto& step : steps_) EXPECT_FALSE(step.sample);
+  token(id, kPrefillChunk, kNoToken);
+  collect();
+  ASSERT_EQ(steps_.size(), 1u);
+  EXPECT_EQ(steps_[0].first_position, window * kPrefillChunk);
+  for (uint32_t position = 2 * kPrefillChunk; position < 2000; position += kPrefillChunk) {
+    token(id, position, kNoToken);
+  }
+  collect();
+  ASSERT_FALSE(steps_.empty());
+  EXPECT_TRUE(steps_.back().sample);
+  EXPECT_EQ(steps_.back().first_position + steps_.back().token_count, 2000u);
+  EXPECT_EQ(steps_.back().reserve_tokens, 2005u);
+}
+
+TEST_F(SessionsTest, ATokenIsGivenOutAndSentOnAtOnce) {
+  const SessionId id = open(10, 3);
+  collect();
+  token(id, 10, 77);
+  collect();
+  EXPECT_EQ(given_, std::vector<TokenId>{77});
+  ASSERT_EQ(steps_.size(), 1u);
+  EXPECT_EQ(steps_[0].first_position, 10u);
+  EXPECT_EQ(steps_[0].tokens, std::vector<TokenId>{77});
+  EXPECT_TRUE(steps_[0].sample);
+}
+
+TEST_F(SessionsTest, TokensThatAreRepeatedOrEarlyOrForgedChangeNothing) {
+  const SessionId id = open(10, 5);
+  collect();
+  token(id, 11, 5);
+  token(id, 10, 5, kFirst);
+  sessions_.on_token(kLast, {Epoch{2}, id, 10, 5}, now_);
+  token(SessionId{12345}, 10, 5);
+  token(id, 5000, kNoToken);
+  collect();
+  EXPECT_TRUE(given_.empty());
+  token(id, 10, 5);
+  token(id, 10, 6);
+  collect();
+  EXPECT_EQ(given_, std::vector<TokenId>{5});
+  token(id, 11, TokenId(kVocab));
+  collect();
+  ASSERT_EQ(ends_.size(), 1u);
+  EXPECT_FALSE(ends_[0].result.ok());
+}
+
+TEST_F(SessionsTest, ThePenaltysHistoryIsTheNewestTokensAndOnlySentWhenAskedFor) {
+  GenerateRequest request = make_request(100, 5);
+  ASSERT_TRUE(sessions_.open(request, "", now_).ok());
+  collect();
+  EXPECT_TRUE(steps_.back().history.empty());
+  request.sampling.repetition_penalty = 1.1f;
+  ASSERT_TRUE(sessions_.open(request, "", now_).ok());
+  collect();
+  ASSERT_EQ(steps_.back().history.size(), transport::kHistoryMax);
+  EXPECT_EQ(steps_.back().history.back(), request.tokens.back());
+}
+
+TEST_F(SessionsTest, MaxTokensEndsItWithEveryStageClosed) {
+  const SessionId id = open(4, 2);
+  token(id, 4, 1);
+  token(id, 5, 2);
+  collect();
+  ASSERT_EQ(ends_.size(), 1u);
+  EXPECT_EQ(*ends_[0].result, FinishReason::kLength);
+  EXPECT_EQ(ends_[0].usage.completion_tokens, 2u);
+  EXPECT_EQ(closes_, (std::vector<NodeId>{kFirst, kLast}));
+  EXPECT_EQ(sessions_.count(), 0u);
+}
+
+TEST_F(SessionsTest, TheContextsEndEndsIt) {
+  const SessionId id = open(kContext - 2, 0);
+  for (uint32_t position = kPrefillChunk; position < kContext - 2; position += kPrefillChunk) {
+    token(id, position, kNoToken);
+  }
+  token(id, kContext - 2, 1);
+  token(id, kContext - 1, 1);
+  collect();
+  ASSERT_EQ(ends_.size(), 1u);
+  EXPECT_EQ(*ends_[0].result, FinishReason::kLength);
+}
+
+TEST_F(SessionsTest, BadRequestsAreRefusedWithBothNumbers) {
+  EXPECT_EQ(refused(make_request(kContext, 1)), ErrorCode::kInvalid);
+  EXPECT_NE(message_.find(std::to_string(kContext) + " tokens"), std::string::npos) << message_;
+  EXPECT_NE(message_.find("room for " + std::to_string(kContext)), std::string::npos) << message_;
+  EXPECT_EQ(refused(make_request(0, 1)), ErrorCode::kInvalid);
+  GenerateRequest request = make_request(3, 1);
+  request.tokens[1] = TokenId(kVocab);
+  EXPECT_EQ(refused(request), ErrorCode::kInvalid);
+  request = make_request(3, 1);
+  request.tokens[1] = -1;
+  EXPECT_EQ(refused(request), ErrorCode::kInvalid);
+  request = make_request(3, 1);
+  request.sampling.top_p = -1;
+  EXPECT_EQ(refused(request), ErrorCode::kInvalid);
+}
+
+TEST_F(SessionsTest, MoreStreamsThanItsLimitAreRefused) {
+  for (size_t i = 0; i < kSessionsMax; ++i) open(1, 1);
+  EXPECT_EQ(refused(make_request(1, 1)), ErrorCode::kExhausted);
+}
+
+TEST_F(SessionsTest, ALostPlanEndsAllAndOpensNothing) {
+  open(5, 5);
+  open(6, 6);
+  sessions_.on_plan_lost("node attic is gone", now_);
+  collect();
+  ASSERT_EQ(ends_.size(), 2u);
+  EXPECT_EQ(ends_[0].result.error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(ends_[0].result.error().message, "node attic is gone");
+  EXPECT_EQ(refused(make_request(1, 1)), ErrorCode::kUnavailable);
+  EXPECT_EQ(message_, "no plan");
+}
+
+TEST_F(SessionsTest, ARefusalByAStageEndsItTyped) {
+  const SessionId id = open(5, 5);
+  sessions_.on_refused(node_id(5), {kEpoch, id, ErrorCode::kInternal, "forged"}, now_);
+  EXPECT_EQ(sessions_.count(), 1u);
+  sessions_.on_refused(kFirst, {kEpoch, id, ErrorCode::kExhausted, "full"}, now_);
+  collect();
+  ASSERT_EQ(ends_.size(), 1u);
+  EXPECT_EQ(ends_[0].result.error().code, ErrorCode::kExhausted);
+}
+
+TEST_F(SessionsTest, AStaleStageEndsItTyped) {
+  const SessionId id = open(5, 5);
+  sessions_.on_stale(kLast, {Epoch{kEpoch.value + 1}, id}, now_);
+  collect();
+  ASSERT_EQ(ends_.size(), 1u);
+  EXPECT_EQ(ends_[0].result.error().code, ErrorCode::kUnavailable);
+}
+
+TEST_F(SessionsTest, EachDeadlineEndsItWithATimeout) {
+  open(5, 5);
+  sessions_.tick(now_ + (kFirstTokenWithin - milliseconds(1)));
+  EXPECT_EQ(sessions_.count(), 1u);
+  sessions_.tick(now_ + kFirstTokenWithin);
+  collect();
+  ASSERT_EQ(ends_.size(), 1u);
+  EXPECT_EQ(ends_[0].result.error().code, ErrorCode::kTimeout);
+
+  SessionId id = open(5, 50);
+  token(id, 5, 1);
+  sessions_.tick(now_ + (kTokenGapMax - milliseconds(1)));
+  EXPECT_EQ(sessions_.count(), 1u);
+  sessions_.tick(now_ + kTokenGapMax);
+  EXPECT_EQ(sessions_.count(), 0u);
+
+  id = open(5, 500);
+  const Time opened = now_;
+  for (uint32_t position = 5; now_ - opened < kSessionTotalMax; ++position) {
+    token(id, position, 1);
+    EXPECT_EQ(sessions_.count(), 1u);
+    now_ = now_ + seconds(20);
+    sessions_.tick(now_);
+  }
+  EXPECT_EQ(sessions_.count(), 0u);
+}
+
+}  // namespace
+}  // namespace weft::mesh::test

@@ -45,7 +45,7 @@ std::string layers_text(const Json& layers) {
 std::string plan_text(const Json& plan) {
   const Json& predicted = part_of(plan, "predicted");
   std::string out = format("plan %s: %s over %d layers%s\n",
-                           to_string(Epoch{uint64_t(number_of(plan, "epoch"))}).c_str(),
+                           std::to_string(uint64_t(number_of(plan, "epoch"))).c_str(),
                            text_of(plan, "model_name").c_str(), int(number_of(plan, "layer_count")),
                            part_of(plan, "active").is_boolean() && plan["active"].get<bool>()
                                ? ""

@@ -15,10 +15,11 @@ namespace weft::model {
 
 // A template is hostile until run: each limit ends it with kExhausted.
 struct TemplateLimits {
-  uint64_t steps = 2'000'000;             // statements, iterations, calls and operators
-  uint32_t depth = 64;                    // nested calls and expressions
-  uint64_t output_bytes = 8 * 1024 * 1024;
-  uint64_t value_bytes = 32 * 1024 * 1024;  // strings and lists made on the way
+  // Statements, expressions and iterations, and one for every 64 bytes of text or 8 items handled.
+  uint64_t steps = 2'000'000;
+  uint32_t depth = 64;  // of macros that call one another, and of lists and dicts in one another
+  uint64_t output_bytes = 8 * 1024 * 1024;  // captured text (macros, block sets) included
+  uint64_t value_bytes = 32 * 1024 * 1024;  // of all values that live at once, the input included
 };
 
 class ChatTemplate {

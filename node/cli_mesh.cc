@@ -3,11 +3,15 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "node/cli.h"
+#include "node/http_client.h"
+#include "node/http_server.h"
+#include "node/mesh_report.h"
 #include "node/node.h"
 #include "node/trust_folder.h"
 
@@ -20,7 +24,16 @@ struct UpOptions {
   std::string http = "127.0.0.1:7070";
   std::string memory;
   std::string objective = "latency";
+  std::string api_key_file;
+  std::vector<std::string> allowed_hosts;
   bool yes = false;
+};
+struct StatusOptions {
+  std::string dir = default_data_dir();
+  std::string http;
+  std::string model;
+  bool json = false;
+  bool ready = false;
 };
 
 Result<> check_address(const std::string& text, const char* flag) {
@@ -60,6 +73,25 @@ Result<> ensure_mesh(const UpOptions& options) {
   return {};
 }
 
+// `<dir>/http.addr`, by which the other commands find the running node; gone when it ends.
+class AddressFile {
+ public:
+  AddressFile(const std::string& dir, const std::string& address) : path_(dir + "/http.addr") {
+    written_ = write_file_atomic(path_, as_bytes(address + "\n"), 0600);
+  }
+  ~AddressFile() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+  AddressFile(const AddressFile&) = delete;
+  AddressFile& operator=(const AddressFile&) = delete;
+  const Result<>& written() const { return written_; }
+
+ private:
+  std::string path_;
+  Result<> written_;
+};
+
 Result<> run_up(UpOptions& options) {
   WEFT_CHECK(check_address(options.http, "--http"));
   WEFT_CHECK(check_address(options.node.mesh_address, "--mesh"));
@@ -71,6 +103,19 @@ Result<> run_up(UpOptions& options) {
   }
   WEFT_CHECK(ensure_mesh(options));
   WEFT_TRY(const auto node, Node::start(options.node));
+  HttpOptions http;
+  http.address = options.http;
+  http.allowed_hosts = options.allowed_hosts;
+  if (!options.api_key_file.empty()) {
+    WEFT_TRY(const Bytes key, read_file(options.api_key_file, 4096));
+    http.api_key = std::string(trim(as_text(key)));
+  }
+  WEFT_TRY(const auto server, HttpServer::start(http, *node));
+  const std::string host = options.http.substr(0, options.http.rfind(':'));
+  const AddressFile address(options.node.dir, cat(host, ":", server->port()));
+  WEFT_CHECK(address.written());
+  std::fprintf(stderr, "weft: '%s' is up; the page and the API: http://%s:%u/  (Ctrl-C ends it)\n",
+               node->name().c_str(), host.c_str(), server->port());
   while (!interrupted()) {
     pollfd signal{interrupt_descriptor(), POLLIN, 0};
     ::poll(&signal, 1, 500);
@@ -80,6 +125,52 @@ Result<> run_up(UpOptions& options) {
   }
   log_info("node.stop");
   return {};
+}
+
+Result<> run_status(const StatusOptions& options) {
+  WEFT_TRY(const HttpClient client, HttpClient::to_node(options.dir, options.http, interrupted));
+  if (options.ready) {
+    WEFT_TRY(const HttpReply health, client.get("/health"));
+    if (health.status != 200) return reply_error(health);
+  }
+  WEFT_TRY(const nlohmann::ordered_json mesh, client.get_json("/api/mesh"));
+  std::cout << (options.json ? mesh.dump() + "\n" : status_text(mesh));
+  return {};
+}
+
+Result<> run_plan(const StatusOptions& options) {
+  WEFT_TRY(const HttpClient client, HttpClient::to_node(options.dir, options.http, interrupted));
+  WEFT_TRY(const nlohmann::ordered_json mesh, client.get_json("/api/mesh"));
+  const std::string name = std::filesystem::path(options.model).filename().replace_extension();
+  const auto plan = mesh.find("plan");
+  if (plan == mesh.end() || !plan->is_object()) {
+    const auto problem = mesh.find("problem");
+    return Error(ErrorCode::kUnavailable,
+                 problem != mesh.end() && problem->is_string() ? problem->get<std::string>()
+                                                               : "the mesh has no plan yet");
+  }
+  if (!name.empty() && plan->value("model_name", "") != name) {
+    return Error(ErrorCode::kNotFound,
+                 cat("the mesh serves ", plan->value("model_name", "another model"), ", not ", name,
+                     "; `weft run ", name, " --mesh` asks it to serve that one"));
+  }
+  std::cout << (options.json ? plan->dump() + "\n" : plan_text(*plan));
+  return {};
+}
+
+void add_status_commands(CLI::App& app, CliContext& context) {
+  static StatusOptions options;
+  auto* status = app.add_subcommand("status", "the mesh as this node sees it");
+  auto* plan = app.add_subcommand("plan", "how the model is split, how fast it should be, and why");
+  for (CLI::App* command : {status, plan}) {
+    command->add_option("--dir", options.dir, "the running node's folder")->capture_default_str();
+    command->add_option("--http", options.http, "its ADDR:PORT, if not the one in the folder");
+    command->add_flag("--json", options.json, "one JSON object on stdout");
+  }
+  status->add_flag("--ready", options.ready, "fail unless the mesh can answer now");
+  plan->add_option("model", options.model, "the model's name or file; default: the one served");
+  status->callback([&context] { run_command(context, [] { return run_status(options); }); });
+  plan->callback([&context] { run_command(context, [] { return run_plan(options); }); });
 }
 
 }  // namespace
@@ -111,8 +202,13 @@ void add_mesh_commands(CLI::App& app, CliContext& context) {
   command->add_option("--min-nodes", up.node.min_nodes, "spread a model over at least so many nodes")
       ->capture_default_str()->check(CLI::Range(1, 64));
   command->add_flag("!--no-mdns", up.node.mdns, "do not use multicast at all");
+  command->add_option("--api-key-file", up.api_key_file,
+                      "a file with the key clients must send; needed beyond loopback");
+  command->add_option("--allow-host", up.allowed_hosts,
+                      "a further host name that the API answers to (repeatable)");
   command->add_flag("--yes", up.yes, "make a new mesh without asking, if there is none");
   command->callback([&context] { run_command(context, [] { return run_up(up); }); });
+  add_status_commands(app, context);
 }
 
 }  // namespace weft::node

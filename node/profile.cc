@@ -76,7 +76,7 @@ Result<double> measure_layer_overhead(kernels::Backend& backend) {
   const std::vector<float> ones(kTinyDim, 1.0f);
   const ByteView norm_data(reinterpret_cast<const uint8_t*>(ones.data()), 4 * ones.size());
   WEFT_TRY(const auto norm, backend.load({TensorType::kF32, 1, kTinyDim, norm_data},
-                                         kernels::WeightUse::kMatmul));
+                                         kernels::WeightUse::kLookup));
   WEFT_TRY(const auto x, backend.allocate(kTinyDim));
   WEFT_TRY(const auto y, backend.allocate(kTinyDim));
   backend.write(*x, ones);

@@ -2,7 +2,7 @@
 // tests/fuzz/gguf_fuzz.cc.
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "base/file.h"
 #include "base/random.h"
@@ -58,19 +58,19 @@ TEST(MutatedGguf, NeverCrashesAndNeverTakesLong) {
 
   Random random(test::test_seed(20261121));
   int still_models = 0;
-  auto slowest = std::chrono::steady_clock::duration::zero();
+  std::clock_t slowest = 0;  // of the processor's time: a busy machine is not a slow parser
   for (int i = 0; i < kMutations; ++i) {
     Bytes bytes = valid;
     for (uint64_t n = random.below(4) + 1; n > 0; --n) mutate(bytes, header_bytes, random);
     if (random.below(8) == 0) bytes.resize(random.below(bytes.size()) + 1);
     write_bytes(path, bytes);
-    const auto begin = std::chrono::steady_clock::now();
+    const std::clock_t begin = std::clock();
     still_models += exercise_gguf(path);
-    slowest = std::max(slowest, std::chrono::steady_clock::now() - begin);
+    slowest = std::max(slowest, std::clock() - begin);
   }
   EXPECT_GT(still_models, 0);
   EXPECT_LT(still_models, kMutations);
-  EXPECT_LT(slowest, std::chrono::seconds(1));
+  EXPECT_LT(slowest, std::clock_t{CLOCKS_PER_SEC});
 }
 
 }  // namespace

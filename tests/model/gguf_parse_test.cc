@@ -19,7 +19,7 @@ namespace {
 std::atomic<int64_t> g_live{0};
 std::atomic<int64_t> g_peak{0};
 
-void* counted(size_t size) {
+[[maybe_unused]] void* counted(size_t size) {
   void* memory = std::malloc(size);
   if (memory == nullptr) throw std::bad_alloc();
   const int64_t live = g_live += int64_t(malloc_usable_size(memory));
@@ -27,14 +27,16 @@ void* counted(size_t size) {
   return memory;
 }
 
-void uncounted(void* memory) {
+[[maybe_unused]] void uncounted(void* memory) {
   if (memory != nullptr) g_live -= int64_t(malloc_usable_size(memory));
   std::free(memory);
 }
 
 }  // namespace
 
-// Every allocation of this test program is measured; the standard allows the replacement.
+// Every allocation of this test program is measured; the standard allows the replacement. The
+// sanitizers have their own, which must stay whole: there, nothing is measured.
+#ifndef WEFT_SANITIZED
 void* operator new(size_t size) {
   return counted(size);
 }
@@ -53,6 +55,7 @@ void operator delete(void* memory, size_t) noexcept {
 void operator delete[](void* memory, size_t) noexcept {
   uncounted(memory);
 }
+#endif
 
 namespace weft::model {
 namespace {

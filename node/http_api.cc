@@ -1,0 +1,213 @@
+#include "node/http_api.h"
+
+#include "base/text.h"
+#include "crypto/random.h"
+#include "node/http_json.h"
+#include "node/mesh_json.h"
+#include "node/openai_request.h"
+#include "node/page.h"
+
+namespace weft::node {
+namespace {
+
+constexpr Duration kPollEvery = milliseconds(200);  // for a client that has gone
+constexpr size_t kAnswerBytesMax = 16 * 1024 * 1024;
+constexpr std::string_view kModelPrefix = "/v1/models/";
+
+enum class Route {
+  kNone,
+  kChat,
+  kCompletion,
+  kModels,
+  kOneModel,
+  kHealth,
+  kMetrics,
+  kMesh,
+  kWantModel,
+  kPage,
+};
+
+Route route_of(std::string_view path) {
+  if (path == "/v1/chat/completions") return Route::kChat;
+  if (path == "/v1/completions") return Route::kCompletion;
+  if (path == "/v1/models") return Route::kModels;
+  if (path.starts_with(kModelPrefix) && path.size() > kModelPrefix.size()) return Route::kOneModel;
+  if (path == "/health") return Route::kHealth;
+  if (path == "/metrics") return Route::kMetrics;
+  if (path == "/api/mesh") return Route::kMesh;
+  if (path == "/api/model") return Route::kWantModel;
+  if (page_asset(path)) return Route::kPage;
+  return Route::kNone;
+}
+
+bool takes_post(Route route) {
+  return route == Route::kChat || route == Route::kCompletion || route == Route::kWantModel;
+}
+
+HttpResponse json_response(std::string body, int status = 200) {
+  HttpResponse response;
+  response.status = status;
+  response.body = std::move(body);
+  return response;
+}
+
+HttpResponse error_response(const Error& error) { return node::error_response(api_error(error)); }
+
+HttpResponse page_response(std::string_view path) {
+  const auto asset = page_asset(path);
+  HttpResponse response;
+  response.content_type = std::string(asset->content_type);
+  response.headers.emplace_back("Content-Security-Policy", std::string(kPagePolicy));
+  response.headers.emplace_back("Referrer-Policy", "no-referrer");
+  response.body = std::string(asset->body);
+  return response;
+}
+
+struct WholeAnswer {
+  std::string text;
+  Finish finish;
+};
+Result<WholeAnswer> read_whole(CompletionStream& stream,
+                               const std::function<std::optional<Error>()>& give_up) {
+  WholeAnswer answer;
+  for (;;) {
+    const auto event = stream.next(kPollEvery);
+    if (event) {
+      if (const auto* error = std::get_if<Error>(&*event)) return *error;
+      if (const auto* finish = std::get_if<Finish>(&*event)) {
+        answer.finish = *finish;
+        return answer;
+      }
+      answer.text += std::get<TextDelta>(*event).text;
+      if (answer.text.size() > kAnswerBytesMax) {
+        return Error(ErrorCode::kExhausted,
+                     cat("the answer is longer than ", format_bytes(kAnswerBytesMax),
+                         "; ask for it with \"stream\": true"));
+      }
+    }
+    if (auto reason = give_up()) return std::move(*reason);
+  }
+}
+
+}  // namespace
+
+HttpResponse error_response(const ApiError& error) {
+  HttpResponse response = json_response(error_json(error), error.status);
+  if (error.status == 429) response.headers.emplace_back("Retry-After", "1");
+  if (error.status == 503) response.headers.emplace_back("Retry-After", "5");
+  if (error.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+HttpApi::HttpApi(Service& service) : service_(service), started_(clock_.unix_seconds()) {}
+
+bool HttpApi::is_public(std::string_view path) {
+  const Route route = route_of(path);
+  return route == Route::kPage || route == Route::kHealth;
+}
+
+std::optional<HttpResponse> HttpApi::refuse(std::string_view method, std::string_view path) const {
+  const Route route = route_of(path);
+  if (route == Route::kNone) {
+    return error_response(Error(ErrorCode::kNotFound, "there is nothing at this path"));
+  }
+  const bool fits = takes_post(route) ? method == "POST" : method == "GET" || method == "HEAD";
+  if (fits) return std::nullopt;
+  const std::string allowed = takes_post(route) ? "POST" : "GET, HEAD";
+  HttpResponse response = node::error_response(
+      {405, cat("this path takes ", allowed, " only"), "invalid_request_error",
+       "method_not_allowed"});
+  response.headers.emplace_back("Allow", allowed);
+  return response;
+}
+
+HttpResponse HttpApi::handle(const HttpRequest& request, const HttpCounters& counters,
+                             const GiveUp& give_up) const {
+  if (auto refusal = refuse(request.method, request.path)) return std::move(*refusal);
+  switch (route_of(request.path)) {
+    case Route::kChat: return complete(request, true, give_up);
+    case Route::kCompletion: return complete(request, false, give_up);
+    case Route::kModels: return json_response(models_json(service_.models(), started_));
+    case Route::kOneModel: return one_model(request.path.substr(kModelPrefix.size()));
+    case Route::kHealth: return health();
+    case Route::kMesh: return json_response(json_text(mesh_json(service_.view())));
+    case Route::kWantModel: return want_model(request);
+    case Route::kPage: return page_response(request.path);
+    case Route::kMetrics: {
+      HttpResponse response = json_response(
+          metrics_text(service_.counters(), service_.view(), service_.health(), counters));
+      response.content_type = std::string(kMetricsContentType);
+      return response;
+    }
+    case Route::kNone: break;
+  }
+  return error_response(Error(ErrorCode::kNotFound, "there is nothing at this path"));
+}
+
+HttpResponse HttpApi::complete(const HttpRequest& request, bool chat,
+                               const GiveUp& give_up) const {
+  const uint64_t seed = crypto::random_u64();
+  auto parsed = chat ? parse_chat_request(request.body, seed)
+                     : parse_completion_request(request.body, seed);
+  if (!parsed.ok()) return error_response(parsed.error());
+  AnswerHead head = answer_head(parsed->completion);
+  auto stream = service_.start(std::move(parsed->completion));
+  if (!stream.ok()) return error_response(stream.error());
+  if (parsed->stream) {
+    HttpResponse response;
+    response.content_type = "text/event-stream; charset=utf-8";
+    response.stream = std::make_unique<SseStream>(std::move(*stream), std::move(head),
+                                                  parsed->include_usage);
+    return response;
+  }
+  const auto answer = read_whole(**stream, give_up);
+  if (!answer.ok()) return error_response(answer.error());
+  return json_response(answer_json(head, answer->text, answer->finish));
+}
+
+AnswerHead HttpApi::answer_head(const CompletionRequest& request) const {
+  AnswerHead head;
+  head.chat = request.chat;
+  head.id = cat(request.chat ? "chatcmpl-" : "cmpl-",
+                to_string(crypto::random_id<NodeId>()).substr(0, 24));
+  head.created = clock_.unix_seconds();
+  head.model = request.model;
+  if (head.model.empty()) {
+    for (const ServedModel& model : service_.models()) {
+      if (model.active) head.model = model.name;
+    }
+  }
+  return head;
+}
+
+HttpResponse HttpApi::want_model(const HttpRequest& request) const {
+  const auto object = parse_json_object(request.body);
+  if (!object.ok()) return error_response(object.error());
+  const auto name = object->find("name");
+  if (name == object->end() || !name->is_string() || name->get_ref<const std::string&>().empty()) {
+    return error_response(Error(ErrorCode::kInvalid, "'name' must be a model's name"));
+  }
+  if (auto wanted = service_.want_model(name->get<std::string>()); !wanted.ok()) {
+    return error_response(wanted.error());
+  }
+  return json_response("{\"ok\":true}", 202);
+}
+
+HttpResponse HttpApi::one_model(std::string_view name) const {
+  for (const ServedModel& model : service_.models()) {
+    if (model.name == name) return json_response(model_json(model, started_));
+  }
+  return error_response(Error(ErrorCode::kNotFound,
+                              cat("the mesh has no model '", printable(name),
+                                  "'; GET /v1/models lists those it has")));
+}
+
+HttpResponse HttpApi::health() const {
+  const Health health = service_.health();
+  const nlohmann::ordered_json json = {
+      {"status", health.ok ? "ok" : "unavailable"},
+      {"reason", health.ok ? nlohmann::ordered_json() : nlohmann::ordered_json(health.problem)}};
+  return json_response(json_text(json), health.ok ? 200 : 503);
+}
+
+}  // namespace weft::node

@@ -1,0 +1,103 @@
+#include "node/mesh_report.h"
+
+#include <cstdarg>
+#include <cstdio>
+
+#include "base/text.h"
+
+namespace weft::node {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+__attribute__((format(printf, 1, 2))) std::string format(const char* pattern, ...) {
+  char line[512];
+  va_list arguments;
+  va_start(arguments, pattern);
+  std::vsnprintf(line, sizeof line, pattern, arguments);
+  va_end(arguments);
+  return line;
+}
+
+// The node's answer is data like any other: a field that is missing reads as nothing.
+std::string text_of(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? printable(found->get<std::string>(), 120)
+                                                     : std::string();
+}
+double number_of(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number() ? found->get<double>() : 0;
+}
+const Json& part_of(const Json& object, const char* key) {
+  static const Json kNothing = Json::object();
+  const auto found = object.find(key);
+  return found != object.end() && !found->is_null() ? *found : kNothing;
+}
+
+std::string layers_text(const Json& layers) {
+  if (!layers.contains("first")) return "-";
+  return cat(int(number_of(layers, "first")), "-", int(number_of(layers, "last")) - 1);
+}
+
+}  // namespace
+
+std::string plan_text(const Json& plan) {
+  const Json& predicted = part_of(plan, "predicted");
+  std::string out = format("plan %s: %s over %d layers%s\n",
+                           std::to_string(uint64_t(number_of(plan, "epoch"))).c_str(),
+                           text_of(plan, "model_name").c_str(), int(number_of(plan, "layer_count")),
+                           part_of(plan, "active").is_boolean() && plan["active"].get<bool>()
+                               ? ""
+                               : cat(" (loading, ", int(100 * number_of(plan, "progress")), " %)")
+                                     .c_str());
+  if (number_of(predicted, "decode_tps") > 0) {
+    out += format("  predicted: %.1f tokens/s for one stream", number_of(predicted, "decode_tps"));
+    if (number_of(predicted, "throughput_tps") > 0) {
+      out += format(", %.1f for many, prefill %.0f", number_of(predicted, "throughput_tps"),
+                    number_of(predicted, "prefill_tps"));
+    }
+    out += "\n";
+  }
+  for (const Json& stage : part_of(plan, "stages")) {
+    out += format("  %-20s layers %3d-%-3d", text_of(stage, "name").c_str(),
+                  int(number_of(stage, "first_layer")), int(number_of(stage, "last_layer")) - 1);
+    if (number_of(stage, "memory_bytes") > 0) {
+      out += format("  %9s  %7.2f ms + hop %.2f ms",
+                    format_bytes(uint64_t(number_of(stage, "memory_bytes"))).c_str(),
+                    1e3 * number_of(stage, "decode_s"), 1e3 * number_of(stage, "hop_s"));
+    }
+    out += "\n";
+  }
+  for (const Json& node : part_of(plan, "left_out")) {
+    out += format("  %-20s left out: %s\n", text_of(node, "name").c_str(),
+                  text_of(node, "reason").c_str());
+  }
+  return out;
+}
+
+std::string status_text(const Json& mesh) {
+  const std::string coordinator = text_of(mesh, "coordinator");
+  std::string out = format("%-20s %-8s %-8s %-28s %9s %8s\n", "node", "state", "layers", "backend",
+                           "memory", "streams");
+  for (const Json& node : part_of(mesh, "nodes")) {
+    const Json& load = part_of(node, "load");
+    std::string name = text_of(node, "name");
+    if (part_of(node, "self").is_boolean() && node["self"].get<bool>()) name += " (this)";
+    if (text_of(node, "id") == coordinator) name += " *";
+    out += format("%-20s %-8s %-8s %-28s %9s %8d\n", name.c_str(), text_of(node, "state").c_str(),
+                  layers_text(part_of(node, "layers")).c_str(),
+                  text_of(node, "backend").substr(0, 28).c_str(),
+                  format_bytes(uint64_t(number_of(node, "memory_bytes"))).c_str(),
+                  int(number_of(load, "stage_sessions")));
+  }
+  out += "(* coordinates)\n";
+  const Json& plan = part_of(mesh, "plan");
+  if (plan.contains("stages")) out += plan_text(plan);
+  if (const std::string problem = text_of(mesh, "problem"); !problem.empty()) {
+    out += "problem: " + problem + "\n";
+  }
+  return out;
+}
+
+}  // namespace weft::node

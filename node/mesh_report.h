@@ -1,0 +1,16 @@
+// /api/mesh as a table for people: what `weft status` and `weft plan` print.
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+namespace weft::node {
+
+// Nodes with their state, layers, backend, memory and load; the plan; what is wrong, if something is.
+std::string status_text(const nlohmann::ordered_json& mesh);
+
+// The split: each stage's layers, memory, predicted times, and why nodes were left out.
+std::string plan_text(const nlohmann::ordered_json& plan);
+
+}  // namespace weft::node

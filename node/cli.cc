@@ -53,6 +53,12 @@ void wipe_argument(std::string_view text) {
 
 bool interrupted() { return interrupt_seen.load(); }
 
+void clear_interrupt() {
+  char byte;
+  while (interrupt_read_fd >= 0 && ::read(interrupt_read_fd, &byte, 1) > 0) continue;
+  interrupt_seen = false;
+}
+
 int interrupt_descriptor() { return interrupt_read_fd; }
 
 void install_signal_handlers() {

@@ -34,6 +34,8 @@ void wipe_argument(std::string_view text);
 // True once Ctrl-C or a termination signal has come; commands that wait or compute look at it.
 // `install_signal_handlers` is called once by run_cli. A second Ctrl-C ends the process at once.
 bool interrupted();
+// Forgets it: a chat that ended an answer at Ctrl-C goes on.
+void clear_interrupt();
 void install_signal_handlers();
 // Readable once interrupted() is true, for poll; -1 before install_signal_handlers.
 int interrupt_descriptor();

@@ -1,0 +1,131 @@
+#include "node/command_info.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iomanip>
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "kernels/slice_memory.h"
+#include "model/info.h"
+#include "node/local_engine.h"
+
+namespace weft::node {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Facts {
+  model::ModelInfo info;
+  uint32_t context = 0;  // tokens the memory is stated for
+  kernels::SliceMemory memory;
+  std::string tokenizer;
+  bool chat_template = false;
+
+  uint64_t memory_bytes() const {
+    return memory.weight_bytes + memory.kv_bytes + memory.scratch_bytes;
+  }
+};
+
+std::string quantization_name(model::TensorType type) {
+  return std::string(model::tensor_type_info(type).name);
+}
+
+Json facts_json(const Facts& facts) {
+  const model::ModelConfig& config = facts.info.config;
+  Json types = Json::array();
+  for (const model::TypeShare& share : facts.info.types) {
+    types.push_back({{"type", quantization_name(share.type)},
+                     {"tensors", share.tensors},
+                     {"bytes", share.bytes},
+                     {"elements", share.elements}});
+  }
+  return {{"name", config.name},
+          {"architecture", config.architecture},
+          {"file_bytes", facts.info.file_bytes},
+          {"tensor_count", facts.info.tensor_count},
+          {"tensor_bytes", facts.info.tensor_bytes},
+          {"parameters", facts.info.parameters},
+          {"quantization", std::move(types)},
+          {"layer_count", config.layer_count},
+          {"hidden_dim", config.hidden_dim},
+          {"head_count", config.head_count},
+          {"kv_head_count", config.kv_head_count},
+          {"head_dim", config.head_dim},
+          {"ffn_dim", config.ffn_dim},
+          {"vocab_size", config.vocab_size},
+          {"context_length", config.context_length},
+          {"tied_output", facts.info.tied_output},
+          {"layer_bytes_max", facts.info.layer_bytes_max},
+          {"kv_bytes_per_token",
+           {{"f16", facts.info.kv_bytes_per_token_f16}, {"f32", facts.info.kv_bytes_per_token_f32}}},
+          {"memory",
+           {{"context_tokens", facts.context},
+            {"weight_bytes", facts.memory.weight_bytes},
+            {"kv_bytes", facts.memory.kv_bytes},
+            {"scratch_bytes", facts.memory.scratch_bytes},
+            {"total_bytes", facts.memory_bytes()}}},
+          {"tokenizer", facts.tokenizer},
+          {"chat_template", facts.chat_template}};
+}
+
+std::string facts_text(const Facts& facts) {
+  const model::ModelConfig& config = facts.info.config;
+  std::ostringstream out;
+  const auto line = [&](std::string_view key, const std::string& value) {
+    out << std::left << std::setw(16) << key << value << "\n";
+  };
+  line("name", config.name);
+  line("architecture", config.architecture);
+  line("file", cat(format_bytes(facts.info.file_bytes), ", ", facts.info.tensor_count, " tensors"));
+  std::ostringstream millions;
+  millions << std::fixed << std::setprecision(1) << double(facts.info.parameters) / 1e6 << " M";
+  line("parameters", millions.str());
+  for (const model::TypeShare& share : facts.info.types) {
+    line(&share == &facts.info.types[0] ? "quantization" : "",
+         cat(quantization_name(share.type), "  ", share.tensors, " tensors, ",
+             format_bytes(share.bytes)));
+  }
+  line("layers", cat(config.layer_count, ", the largest ", format_bytes(facts.info.layer_bytes_max)));
+  line("width", cat(config.hidden_dim, ", feed-forward ", config.ffn_dim));
+  line("heads", cat(config.head_count, " of ", config.head_dim, ", ", config.kv_head_count,
+                    " for keys and values"));
+  line("vocabulary", cat(config.vocab_size, " (", facts.tokenizer, ")",
+                         facts.info.tied_output ? ", output tied to the embedding" : ""));
+  line("context", cat(config.context_length, " tokens"));
+  line("KV cache", cat(format_bytes(facts.info.kv_bytes_per_token_f16), " per token (f16)"));
+  line("memory", cat(format_bytes(facts.memory_bytes()), " with a context of ", facts.context,
+                     " tokens: weights ", format_bytes(facts.memory.weight_bytes), ", KV cache ",
+                     format_bytes(facts.memory.kv_bytes), ", scratch ",
+                     format_bytes(facts.memory.scratch_bytes)));
+  line("chat template", facts.chat_template ? "yes" : "no");
+  return out.str();
+}
+
+}  // namespace
+
+Result<> show_model(const std::string& model_path, bool json) {
+  WEFT_TRY(const model::Model model, model::Model::open(model_path));
+  Facts facts;
+  facts.info = model::describe_model(model);
+  WEFT_TRY(facts.context, context_of(model.config(), 0));
+  kernels::SliceOptions slice;
+  slice.last_layer = model.config().layer_count;
+  slice.kv_tokens = facts.context;
+  WEFT_TRY(facts.memory, kernels::estimate_slice_memory(model, slice, "cpu"));
+  const model::GgufFile& file = model.file();
+  for (const char* key : {"tokenizer.ggml.model", "tokenizer.ggml.pre"}) {
+    const auto value = file.text(key);
+    if (value.ok()) facts.tokenizer += (facts.tokenizer.empty() ? "" : " ") + printable(*value);
+  }
+  facts.chat_template = file.has("tokenizer.chat_template");
+  const std::string text =
+      json ? facts_json(facts).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"
+           : facts_text(facts);
+  std::fputs(text.c_str(), stdout);
+  return {};
+}
+
+}  // namespace weft::node

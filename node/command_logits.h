@@ -1,0 +1,22 @@
+// `weft logits`: the logits after each token of a prompt, for comparisons with other engines.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+
+namespace weft::node {
+
+struct LogitsOptions {
+  std::string model_path;
+  std::string tokens;  // "1,2,3" or "@FILE"
+  std::string out;     // float32 little-endian [token_count, vocab]
+  std::string backend = "auto";
+  uint32_t chunk = 0;  // 0: the whole prompt at once
+  std::string split;   // "4,9"; empty: one stage
+  std::string kv = "f32";
+  uint32_t threads = 0;
+};
+Result<> write_logits(const LogitsOptions& options);
+
+}  // namespace weft::node

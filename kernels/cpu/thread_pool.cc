@@ -65,11 +65,11 @@ void ThreadPool::run(uint32_t chunks, Call call, void* context) {
     return;
   }
   const uint32_t generation = uint32_t(state_.load(std::memory_order_relaxed) >> 32) + 1;
-  call_.store(call, std::memory_order_relaxed);
-  context_.store(context, std::memory_order_relaxed);
-  chunks_.store(chunks, std::memory_order_relaxed);
+  call_ = call;
+  context_ = context;
+  chunks_ = chunks;
   done_.store(0, std::memory_order_relaxed);
-  state_.store(uint64_t(generation) << 32, std::memory_order_release);
+  state_.store(uint64_t(generation) << 32 | chunks, std::memory_order_release);
   wake_.fetch_add(1, std::memory_order_release);
   wake_.notify_all();
 
@@ -88,18 +88,14 @@ void ThreadPool::run(uint32_t chunks, Call call, void* context) {
 void ThreadPool::work(uint32_t generation) {
   uint64_t state = state_.load(std::memory_order_acquire);
   for (;;) {
-    const Call call = call_.load(std::memory_order_relaxed);
-    void* const context = context_.load(std::memory_order_relaxed);
-    const uint32_t chunks = chunks_.load(std::memory_order_relaxed);
-    const uint32_t chunk = uint32_t(state);
-    if (uint32_t(state >> 32) != generation || chunk >= chunks) return;
-    // Fails if another thread took the chunk, or if the region ended meanwhile: then the fields
-    // read above may belong to the next region and must not be used.
-    if (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel,
+    const uint32_t unclaimed = uint32_t(state);
+    if (uint32_t(state >> 32) != generation || unclaimed == 0) return;
+    if (!state_.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel,
                                       std::memory_order_acquire)) {
       continue;
     }
-    call(context, chunk);
+    const uint32_t chunks = chunks_;
+    call_(context_, chunks - unclaimed);
     if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == chunks) done_.notify_one();
     state = state_.load(std::memory_order_acquire);
   }

@@ -52,12 +52,13 @@ class ThreadPool {
   void work(uint32_t generation);
   void serve();
 
-  // The region under way. The fields are read before a chunk is claimed and are valid only if the
-  // claim then succeeds, because `state_` holds the generation as well; hence they are atomic.
-  std::atomic<Call> call_{nullptr};
-  std::atomic<void*> context_{nullptr};
-  std::atomic<uint32_t> chunks_{0};
-  // High half: generation; low half: the next chunk.
+  // The region under way. run() writes it while nothing can be claimed; whoever claims a chunk reads
+  // it before counting that chunk as done, until when the region cannot end.
+  Call call_ = nullptr;
+  void* context_ = nullptr;
+  uint32_t chunks_ = 0;
+  // High half: generation; low half: how many chunks are still to claim. One word, so that a claim
+  // of an ended region fails, and an ended region (0 to claim) stays closed until the next is set.
   alignas(64) std::atomic<uint64_t> state_{0};
   alignas(64) std::atomic<uint32_t> done_{0};
   // What parked threads wait on: the generation, or anything once stopping.

@@ -32,8 +32,8 @@ TEST(HttpGuard, TakesTheNameOutOfAHost) {
   EXPECT_EQ(host_name("LocalHost:7070"), "localhost");
   EXPECT_EQ(host_name("[::1]:7070"), "[::1]");
   EXPECT_EQ(host_name("weft.home"), "weft.home");
-  for (const char* text : {"", ":80", "a b", "a/b", "a:b", "a:80:90", "a@b", "[::1", "[x]", "a:99999",
-                           "localhost\n"}) {
+  for (const char* text : {"", ":80", "a b", "a/b", "a:b", "a:80:90", "a@b", "[::1", "[x]",
+                           "a:99999", "localhost\n"}) {
     EXPECT_FALSE(host_name(text).has_value()) << text;
   }
 }
@@ -41,7 +41,8 @@ TEST(HttpGuard, TakesTheNameOutOfAHost) {
 TEST(HttpGuard, AcceptsItsOwnNamesAndTheConnectionsAddress) {
   const auto guard = HttpGuard::create({"weft.home"}, std::nullopt);
   ASSERT_TRUE(guard.ok());
-  for (const char* host : {"localhost", "127.0.0.1:7070", "[::1]:7070", "weft.home", "10.0.0.7:1"}) {
+  for (const char* host :
+       {"localhost", "127.0.0.1:7070", "[::1]:7070", "weft.home", "10.0.0.7:1"}) {
     EXPECT_TRUE(guard->check_host(host, nullptr, "10.0.0.7").ok()) << host;
   }
   for (const char* host : {"evil.example", "localhost.evil.example", "10.0.0.8", "evil:80", ""}) {
@@ -55,9 +56,9 @@ TEST(HttpGuard, AcceptsTheSameOriginOnly) {
   const auto guard = HttpGuard::create({}, std::nullopt);
   EXPECT_TRUE(guard->check_host("localhost:7070", "http://localhost:7070", "").ok());
   EXPECT_TRUE(guard->check_host("localhost:7070", "https://LOCALHOST:7070", "").ok());
-  for (const char* origin : {"null", "", "http://localhost", "http://localhost:7071",
-                             "http://evil.example", "http://localhost:7070.evil.example",
-                             "file://localhost:7070"}) {
+  for (const char* origin :
+       {"null", "", "http://localhost", "http://localhost:7071", "http://evil.example",
+        "http://localhost:7070.evil.example", "file://localhost:7070"}) {
     const auto checked = guard->check_host("localhost:7070", origin, "");
     ASSERT_FALSE(checked.ok()) << origin;
     EXPECT_EQ(checked.error().code, ErrorCode::kDenied);
@@ -70,8 +71,8 @@ TEST(HttpGuard, AcceptsTheRightKeyOnly) {
   EXPECT_TRUE(guard->needs_key());
   EXPECT_TRUE(guard->check_key("Bearer sesame").ok());
   EXPECT_TRUE(guard->check_key("bearer sesame ").ok());
-  for (const char* header : {"", "sesame", "Bearer", "Bearer ", "Bearer sesam", "Bearer sesamee",
-                             "Basic sesame"}) {
+  for (const char* header :
+       {"", "sesame", "Bearer", "Bearer ", "Bearer sesam", "Bearer sesamee", "Basic sesame"}) {
     EXPECT_FALSE(guard->check_key(header).ok()) << header;
   }
   EXPECT_FALSE(guard->check_key(nullptr).ok());

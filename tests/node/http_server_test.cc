@@ -12,10 +12,10 @@ namespace weft::node {
 namespace {
 
 using test::FakeService;
-using test::HttpClient;
-using test::HttpReply;
 using test::http_fetch;
 using test::http_request;
+using test::HttpClient;
+using test::HttpReply;
 using Json = nlohmann::json;
 
 class HttpServerTest : public ::testing::Test {
@@ -98,9 +98,9 @@ TEST_F(HttpServerTest, ServesSeveralRequestsOnOneConnection) {
 
 TEST_F(HttpServerTest, GivesEachErrorOfTheServiceItsStatus) {
   start();
-  const std::pair<const char*, int> cases[] = {{"invalid", 400},     {"not_found", 404},
-                                               {"exhausted", 429},   {"unavailable", 503},
-                                               {"timeout", 504},     {"internal", 500}};
+  const std::pair<const char*, int> cases[] = {{"invalid", 400},   {"not_found", 404},
+                                               {"exhausted", 429}, {"unavailable", 503},
+                                               {"timeout", 504},   {"internal", 500}};
   for (const auto& [code, status] : cases) {
     for (const bool stream : {false, true}) {
       const HttpReply reply = post_chat(code, stream);
@@ -122,7 +122,8 @@ TEST_F(HttpServerTest, EndsABrokenStreamWithAnErrorEventAndNoDone) {
 
 TEST_F(HttpServerTest, RefusesUnknownPathsAndWrongMethods) {
   start();
-  for (const char* path : {"/nothing", "/../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/v1/models/"}) {
+  for (const char* path :
+       {"/nothing", "/../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/v1/models/"}) {
     EXPECT_EQ(http_fetch(port(), "GET", path).status, 404) << path;
   }
   const HttpReply get = http_fetch(port(), "GET", "/v1/chat/completions");
@@ -142,11 +143,13 @@ TEST_F(HttpServerTest, RefusesAForeignHostOrOrigin) {
   EXPECT_EQ(http_fetch(port(), "GET", "/health", "", "Host: weft.home:7070\r\n").status, 200);
   EXPECT_EQ(http_fetch(port(), "GET", "/health", "", "Host: [::1]:7070\r\n").status, 200);
   const std::string host = cat("Host: localhost:", port(), "\r\n");
-  EXPECT_EQ(http_fetch(port(), "GET", "/health", "", host + "Origin: http://evil.example\r\n").status,
-            403);
+  EXPECT_EQ(
+      http_fetch(port(), "GET", "/health", "", host + "Origin: http://evil.example\r\n").status,
+      403);
   EXPECT_EQ(http_fetch(port(), "GET", "/health", "", host + "Origin: null\r\n").status, 403);
   EXPECT_EQ(http_fetch(port(), "GET", "/health", "",
-                       cat(host, "Origin: http://localhost:", port(), "\r\n")).status,
+                       cat(host, "Origin: http://localhost:", port(), "\r\n"))
+                .status,
             200);
 }
 
@@ -170,14 +173,15 @@ TEST_F(HttpServerTest, RefusesLargeBodiesHoweverTheyAreSent) {
   HttpOptions options;
   options.limits.body_bytes_max = 64 * 1024;
   start(options);
-  const HttpReply announced = http_fetch(port(), "POST", "/v1/completions", "",
-                                         "Content-Length: 99999999999\r\n");
+  const HttpReply announced =
+      http_fetch(port(), "POST", "/v1/completions", "", "Content-Length: 99999999999\r\n");
   EXPECT_EQ(announced.status, 413);
   EXPECT_EQ(error_code(announced), "body_too_large");
 
   HttpClient endless(port());
-  endless.send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
-               "Transfer-Encoding: chunked\r\n\r\n");
+  endless.send(
+      "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n");
   const std::string chunk = cat("1000\r\n", std::string(0x1000, 'x'), "\r\n");
   int sent = 0;
   while (sent < 1000 && endless.send(chunk)) ++sent;
@@ -187,9 +191,9 @@ TEST_F(HttpServerTest, RefusesLargeBodiesHoweverTheyAreSent) {
 
 TEST_F(HttpServerTest, RefusesABodyWhoseLengthIsSaidTwice) {
   start();
-  for (const char* extra : {"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
-                            "Content-Length: 2\r\nContent-Length: 3\r\n",
-                            "Transfer-Encoding: gzip\r\n"}) {
+  for (const char* extra :
+       {"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+        "Content-Length: 2\r\nContent-Length: 3\r\n", "Transfer-Encoding: gzip\r\n"}) {
     EXPECT_EQ(http_fetch(port(), "POST", "/v1/completions", "", extra).status, 400) << extra;
   }
 }

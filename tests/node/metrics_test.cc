@@ -17,13 +17,15 @@ TEST(Metrics, HaveCountersGaugesAndLabels) {
   const std::string text = metrics_text(counters, view, {true, ""}, {10, 2, 4, 1});
   for (const std::string& line :
        {std::string("# TYPE weft_requests_total counter"), std::string("weft_requests_total 3"),
-        std::string("weft_completion_tokens_total 1234567"), std::string("weft_http_errors_total 2"),
-        std::string("weft_healthy 1"), std::string("weft_plan_epoch 7"),
+        std::string("weft_completion_tokens_total 1234567"),
+        std::string("weft_http_errors_total 2"), std::string("weft_healthy 1"),
+        std::string("weft_plan_epoch 7"),
         cat("weft_node_memory_bytes{node=\"", to_string(test::fake_id(1)), "\"} 8589934592")}) {
     EXPECT_NE(text.find(line + "\n"), std::string::npos) << line << "\n" << text;
   }
-  EXPECT_NE(text.find("weft_node_up{node=\"" + to_string(test::fake_id(3)) + "\",name=\"old-phone\"} 0"),
-            std::string::npos);
+  EXPECT_NE(
+      text.find("weft_node_up{node=\"" + to_string(test::fake_id(3)) + "\",name=\"old-phone\"} 0"),
+      std::string::npos);
 }
 
 TEST(Metrics, EveryLineIsACommentOrASample) {

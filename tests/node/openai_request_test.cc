@@ -61,7 +61,8 @@ TEST(OpenAiRequest, JoinsTextPartsAndKeepsRolesInOrder) {
   const auto request = parse_chat_request(
       R"({"messages":[{"role":"developer","content":"be brief"},
           {"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},
-          {"role":"assistant","content":"<|eot|>"},{"role":"user","content":""}]})", 1);
+          {"role":"assistant","content":"<|eot|>"},{"role":"user","content":""}]})",
+      1);
   ASSERT_TRUE(request.ok()) << request.error().message;
   EXPECT_EQ(request->completion.messages.dump(),
             R"([{"role":"system","content":"be brief"},{"role":"user","content":"ab"},)"
@@ -70,18 +71,28 @@ TEST(OpenAiRequest, JoinsTextPartsAndKeepsRolesInOrder) {
 
 TEST(OpenAiRequest, RefusesWhatIsOutOfRangeAndNamesTheField) {
   const std::pair<const char*, const char*> cases[] = {
-      {R"("temperature":2.1)", "temperature"},     {R"("temperature":-1)", "temperature"},
-      {R"("top_p":1.1)", "top_p"},                 {R"("top_p":true)", "top_p"},
-      {R"("min_p":-0.1)", "min_p"},                {R"("top_k":-1)", "top_k"},
-      {R"("top_k":4294967296)", "top_k"},          {R"("repetition_penalty":0)", "repetition_penalty"},
-      {R"("max_tokens":0)", "max_tokens"},         {R"("max_tokens":-5)", "max_tokens"},
+      {R"("temperature":2.1)", "temperature"},
+      {R"("temperature":-1)", "temperature"},
+      {R"("top_p":1.1)", "top_p"},
+      {R"("top_p":true)", "top_p"},
+      {R"("min_p":-0.1)", "min_p"},
+      {R"("top_k":-1)", "top_k"},
+      {R"("top_k":4294967296)", "top_k"},
+      {R"("repetition_penalty":0)", "repetition_penalty"},
+      {R"("max_tokens":0)", "max_tokens"},
+      {R"("max_tokens":-5)", "max_tokens"},
       {R"("max_tokens":4294967297)", "max_tokens"},
       {R"("max_completion_tokens":"9")", "max_completion_tokens"},
-      {R"("seed":1.5)", "seed"},                   {R"("seed":18446744073709551616)", "seed"},
-      {R"("n":2)", "n"},                           {R"("n":"1")", "n"},
-      {R"("stop":[""])", "stop"},                  {R"("stop":[1])", "stop"},
-      {R"("stop":["a","b","c","d","e"])", "stop"}, {R"("stop":{})", "stop"},
-      {R"("stream":1)", "stream"},                 {R"("stream_options":true)", "stream_options"},
+      {R"("seed":1.5)", "seed"},
+      {R"("seed":18446744073709551616)", "seed"},
+      {R"("n":2)", "n"},
+      {R"("n":"1")", "n"},
+      {R"("stop":[""])", "stop"},
+      {R"("stop":[1])", "stop"},
+      {R"("stop":["a","b","c","d","e"])", "stop"},
+      {R"("stop":{})", "stop"},
+      {R"("stream":1)", "stream"},
+      {R"("stream_options":true)", "stream_options"},
       {R"("model":5)", "model"},
   };
   for (const auto& [more, name] : cases) {
@@ -106,7 +117,8 @@ TEST(OpenAiRequest, RefusesMessagesOfAnotherForm) {
 TEST(OpenAiRequest, ReadsAPromptAndRefusesSeveral) {
   EXPECT_EQ(parse_completion_request(R"({"prompt":"x"})", 1)->completion.prompt, "x");
   EXPECT_EQ(parse_completion_request(R"({"prompt":["x"]})", 1)->completion.prompt, "x");
-  for (const char* body : {"{}", R"({"prompt":1})", R"({"prompt":["a","b"]})", R"({"prompt":[1]})"}) {
+  for (const char* body :
+       {"{}", R"({"prompt":1})", R"({"prompt":["a","b"]})", R"({"prompt":[1]})"}) {
     EXPECT_FALSE(parse_completion_request(body, 1).ok()) << body;
   }
 }

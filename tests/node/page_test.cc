@@ -25,7 +25,8 @@ TEST(Page, LoadsNothingFromElsewhere) {
 
 TEST(Page, PutsTextFromPeersInAsTextOnly) {
   const std::string_view script = page_asset("/page.js")->body;
-  for (const char* risky : {"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("}) {
+  for (const char* risky :
+       {"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("}) {
     EXPECT_EQ(script.find(risky), std::string_view::npos) << risky;
   }
   EXPECT_EQ(kPagePolicy.find("unsafe"), std::string_view::npos);

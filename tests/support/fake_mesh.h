@@ -30,7 +30,8 @@ inline mesh::View fake_mesh() {
     node.beat.stage_sessions = 2;
     node.beat.decode_tokens_per_s = 12.5;
     for (uint8_t peer = 0; peer < 3; ++peer) {
-      if (peer != i) node.beat.links.push_back({fake_id(uint8_t(peer + 1)), 0.0012 * (peer + 1), 9e7});
+      if (peer != i)
+        node.beat.links.push_back({fake_id(uint8_t(peer + 1)), 0.0012 * (peer + 1), 9e7});
     }
     view.nodes.push_back(std::move(node));
   }

@@ -23,8 +23,8 @@ class FakeService final : public node::Service {
   std::atomic<int> live_streams{0};
   std::atomic<int> streams_started{0};
   std::atomic<bool> healthy{true};
-  mesh::View shown;               // set before the server starts
-  node::NodeCounters counted;     // likewise
+  mesh::View shown;            // set before the server starts
+  node::NodeCounters counted;  // likewise
 
   // What start() was last asked for, and the model want_model() was.
   node::CompletionRequest last_request() {
@@ -42,8 +42,8 @@ class FakeService final : public node::Service {
       last_ = request;
     }
     for (const ErrorCode code :
-         {ErrorCode::kInvalid, ErrorCode::kNotFound, ErrorCode::kExhausted,
-          ErrorCode::kUnavailable, ErrorCode::kTimeout, ErrorCode::kInternal}) {
+         {ErrorCode::kInvalid, ErrorCode::kNotFound, ErrorCode::kExhausted, ErrorCode::kUnavailable,
+          ErrorCode::kTimeout, ErrorCode::kInternal}) {
       if (request.model == error_code_name(code)) return Error(code, "as the test wants it");
     }
     ++streams_started;
@@ -72,9 +72,8 @@ class FakeService final : public node::Service {
     Stream(FakeService& service, const node::CompletionRequest& request)
         : service_(service), model_(request.model) {
       ++service_.live_streams;
-      const std::string said = request.chat
-                                   ? request.messages.back()["content"].get<std::string>()
-                                   : request.prompt;
+      const std::string said =
+          request.chat ? request.messages.back()["content"].get<std::string>() : request.prompt;
       words_ = {"Hello", " from", " the", " mesh,", " ", said, "."};
     }
     ~Stream() override { --service_.live_streams; }

@@ -18,10 +18,10 @@
 namespace weft::test {
 
 struct HttpReply {
-  int status = 0;  // 0: the connection ended without a reply
+  int status = 0;                              // 0: the connection ended without a reply
   std::map<std::string, std::string> headers;  // names lowercase
   std::string body;                            // chunks joined
-  bool whole = false;  // the body ended as it should
+  bool whole = false;                          // the body ended as it should
 };
 
 class HttpClient {
@@ -39,8 +39,8 @@ class HttpClient {
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    connected_ = ::connect(socket_.get(), reinterpret_cast<sockaddr*>(&address),
-                           sizeof address) == 0;
+    connected_ =
+        ::connect(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   }
   bool connected() const { return connected_; }
 

@@ -324,7 +324,8 @@ MHD_Result HttpServer::Impl::take_body(MHD_Connection* connection, Exchange& exc
     return MHD_YES;
   }
   const ApiError error =
-      fits ? ApiError{429, "too many large requests are being read; try again soon", "", "exhausted"}
+      fits ? api_error(Error(ErrorCode::kExhausted,
+                             "too many large requests are being read; try again soon"))
            : too_large(limits_.body_bytes_max);
   ++errors_;
   exchange.refused = true;

@@ -18,7 +18,7 @@ std::optional<PageAsset> page_asset(std::string_view path);
 // What the page may do (Content-Security-Policy, W3C CSP level 3): its own files and its own
 // server, nothing inline, no frames.
 inline constexpr std::string_view kPagePolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 }  // namespace weft::node

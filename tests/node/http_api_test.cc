@@ -1,0 +1,99 @@
+#include "node/http_api.h"
+
+#include <gtest/gtest.h>
+
+#include "node/http_json.h"
+#include "node/page.h"
+#include "tests/support/fake_mesh.h"
+#include "tests/support/fake_service.h"
+
+namespace weft::node {
+namespace {
+
+using Json = nlohmann::json;
+
+class HttpApiTest : public ::testing::Test {
+ protected:
+  HttpResponse ask(std::string method, std::string path, std::string body = "") {
+    return api_.handle({std::move(method), std::move(path), std::move(body)}, {},
+                       [this] { return give_up_; });
+  }
+  test::FakeService service_;
+  HttpApi api_{service_};
+  std::optional<Error> give_up_;
+};
+
+TEST_F(HttpApiTest, TellsItsHealthTruthfully) {
+  EXPECT_EQ(ask("GET", "/health").status, 200);
+  service_.healthy = false;
+  const HttpResponse sick = ask("GET", "/health");
+  EXPECT_EQ(sick.status, 503);
+  EXPECT_EQ(Json::parse(sick.body)["reason"], "no plan: 3 GiB are missing");
+}
+
+TEST_F(HttpApiTest, ListsModelsAndFindsOne) {
+  const Json list = Json::parse(ask("GET", "/v1/models").body);
+  EXPECT_EQ(list["object"], "list");
+  EXPECT_EQ(list["data"][0]["id"], "fake");
+  EXPECT_EQ(list["data"][0]["context_length"], 2048);
+  EXPECT_EQ(Json::parse(ask("GET", "/v1/models/silent").body)["active"], false);
+  EXPECT_EQ(ask("GET", "/v1/models/other").status, 404);
+}
+
+TEST_F(HttpApiTest, ShowsTheMeshAndItsMetrics) {
+  service_.shown = test::fake_mesh();
+  service_.counted.requests = 9;
+  EXPECT_EQ(Json::parse(ask("GET", "/api/mesh").body)["nodes"].size(), 3u);
+  const HttpResponse metrics = ask("GET", "/metrics");
+  EXPECT_EQ(metrics.content_type, kMetricsContentType);
+  EXPECT_NE(metrics.body.find("weft_requests_total 9"), std::string::npos);
+}
+
+TEST_F(HttpApiTest, PassesOnAWishForAModel) {
+  EXPECT_EQ(ask("POST", "/api/model", R"({"name":"silent"})").status, 202);
+  EXPECT_EQ(service_.wanted(), "silent");
+  EXPECT_EQ(ask("POST", "/api/model", R"({"name":"other"})").status, 404);
+  for (const char* body : {"", "{}", R"({"name":1})", R"({"name":""})", "[]"}) {
+    EXPECT_EQ(ask("POST", "/api/model", body).status, 400) << body;
+  }
+}
+
+TEST_F(HttpApiTest, ServesThePageUnderAStrictPolicy) {
+  for (const char* path : {"/", "/page.css", "/page.js"}) {
+    const HttpResponse page = ask("GET", path);
+    EXPECT_EQ(page.status, 200);
+    EXPECT_FALSE(page.body.empty());
+    EXPECT_EQ(page.headers[0].second, kPagePolicy);
+    EXPECT_TRUE(HttpApi::is_public(path));
+  }
+  EXPECT_FALSE(HttpApi::is_public("/api/mesh"));
+}
+
+TEST_F(HttpApiTest, NamesTheServedModelWhereTheClientNamesNone) {
+  const HttpResponse answer = ask("POST", "/v1/completions", R"({"prompt":"x"})");
+  EXPECT_EQ(Json::parse(answer.body)["model"], "fake");
+}
+
+TEST_F(HttpApiTest, GivesUpAWholeAnswerWhenTold) {
+  give_up_ = Error(ErrorCode::kUnavailable, "this node is stopping");
+  const HttpResponse answer = ask("POST", "/v1/completions", R"({"model":"silent","prompt":"x"})");
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(service_.live_streams, 0);
+}
+
+TEST_F(HttpApiTest, EndsAWholeAnswerThatGrowsTooLong) {
+  const HttpResponse answer = ask("POST", "/v1/completions", R"({"model":"endless","prompt":"x"})");
+  EXPECT_EQ(answer.status, 429);
+  EXPECT_EQ(service_.live_streams, 0);
+}
+
+TEST_F(HttpApiTest, DrawsASeedWhereTheClientGivesNone) {
+  const auto seed = [this] {
+    ask("POST", "/v1/completions", R"({"model":"fake","prompt":"x"})");
+    return service_.last_request().sampling.seed;
+  };
+  EXPECT_NE(seed(), seed());
+}
+
+}  // namespace
+}  // namespace weft::node

@@ -1,0 +1,127 @@
+#include "node/openai_request.h"
+
+#include <gtest/gtest.h>
+
+#include "base/text.h"
+
+namespace weft::node {
+namespace {
+
+constexpr std::string_view kMessages = R"("messages":[{"role":"user","content":"hi"}])";
+
+Result<OpenAiRequest> with(std::string_view more) {
+  return parse_chat_request(cat("{", kMessages, more.empty() ? "" : ",", more, "}"), 77);
+}
+
+TEST(OpenAiRequest, HasTheDefaultsOfTheApi) {
+  const auto request = with("");
+  ASSERT_TRUE(request.ok());
+  EXPECT_TRUE(request->completion.chat);
+  EXPECT_EQ(request->completion.sampling.temperature, 1);
+  EXPECT_EQ(request->completion.sampling.top_p, 1);
+  EXPECT_EQ(request->completion.sampling.seed, 77u);
+  EXPECT_EQ(request->completion.max_tokens, 0u);
+  EXPECT_FALSE(request->stream);
+  EXPECT_FALSE(request->include_usage);
+}
+
+TEST(OpenAiRequest, ReadsEveryField) {
+  const auto request = with(
+      R"("model":"m","max_tokens":7,"temperature":0,"top_p":0.5,"top_k":40,"min_p":0.1,
+         "repetition_penalty":1.1,"seed":12345678901234567890,"stop":["a","b"],"stream":true,
+         "stream_options":{"include_usage":true},"n":1,"user":"ignored","tools":null)");
+  ASSERT_TRUE(request.ok()) << request.error().message;
+  const SamplingParams& sampling = request->completion.sampling;
+  EXPECT_EQ(request->completion.model, "m");
+  EXPECT_EQ(request->completion.max_tokens, 7u);
+  EXPECT_EQ(sampling.temperature, 0);
+  EXPECT_FLOAT_EQ(sampling.top_p, 0.5);
+  EXPECT_EQ(sampling.top_k, 40u);
+  EXPECT_FLOAT_EQ(sampling.min_p, 0.1f);
+  EXPECT_FLOAT_EQ(sampling.repetition_penalty, 1.1f);
+  EXPECT_EQ(sampling.seed, 12345678901234567890u);
+  EXPECT_EQ(request->completion.stop, (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(request->stream);
+  EXPECT_TRUE(request->include_usage);
+}
+
+TEST(OpenAiRequest, PrefersTheNewerNameOfTheTokenLimit) {
+  EXPECT_EQ(with(R"("max_tokens":7,"max_completion_tokens":9)")->completion.max_tokens, 9u);
+}
+
+TEST(OpenAiRequest, TakesNullAsAbsentAndOneStopAsAString) {
+  const auto request = with(R"("temperature":null,"seed":null,"max_tokens":null,"stop":"end")");
+  ASSERT_TRUE(request.ok());
+  EXPECT_EQ(request->completion.sampling.temperature, 1);
+  EXPECT_EQ(request->completion.stop, std::vector<std::string>{"end"});
+  EXPECT_EQ(with(R"("seed":-1)")->completion.sampling.seed, ~uint64_t{0});
+}
+
+TEST(OpenAiRequest, JoinsTextPartsAndKeepsRolesInOrder) {
+  const auto request = parse_chat_request(
+      R"({"messages":[{"role":"developer","content":"be brief"},
+          {"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},
+          {"role":"assistant","content":"<|eot|>"},{"role":"user","content":""}]})",
+      1);
+  ASSERT_TRUE(request.ok()) << request.error().message;
+  EXPECT_EQ(request->completion.messages.dump(),
+            R"([{"role":"system","content":"be brief"},{"role":"user","content":"ab"},)"
+            R"({"role":"assistant","content":"<|eot|>"},{"role":"user","content":""}])");
+}
+
+TEST(OpenAiRequest, RefusesWhatIsOutOfRangeAndNamesTheField) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"("temperature":2.1)", "temperature"},
+      {R"("temperature":-1)", "temperature"},
+      {R"("top_p":1.1)", "top_p"},
+      {R"("top_p":true)", "top_p"},
+      {R"("min_p":-0.1)", "min_p"},
+      {R"("top_k":-1)", "top_k"},
+      {R"("top_k":4294967296)", "top_k"},
+      {R"("repetition_penalty":0)", "repetition_penalty"},
+      {R"("max_tokens":0)", "max_tokens"},
+      {R"("max_tokens":-5)", "max_tokens"},
+      {R"("max_tokens":4294967297)", "max_tokens"},
+      {R"("max_completion_tokens":"9")", "max_completion_tokens"},
+      {R"("seed":1.5)", "seed"},
+      {R"("seed":18446744073709551616)", "seed"},
+      {R"("n":2)", "n"},
+      {R"("n":"1")", "n"},
+      {R"("stop":[""])", "stop"},
+      {R"("stop":[1])", "stop"},
+      {R"("stop":["a","b","c","d","e"])", "stop"},
+      {R"("stop":{})", "stop"},
+      {R"("stream":1)", "stream"},
+      {R"("stream_options":true)", "stream_options"},
+      {R"("model":5)", "model"},
+  };
+  for (const auto& [more, name] : cases) {
+    const auto request = with(more);
+    ASSERT_FALSE(request.ok()) << more;
+    EXPECT_EQ(request.error().code, ErrorCode::kInvalid);
+    EXPECT_NE(request.error().message.find(cat("'", name, "'")), std::string::npos)
+        << request.error().message;
+  }
+}
+
+TEST(OpenAiRequest, RefusesMessagesOfAnotherForm) {
+  for (const char* messages :
+       {"null", "{}", "[]", "[1]", R"([{"role":"user"}])", R"([{"content":"x"}])",
+        R"([{"role":"user","content":5}])", R"([{"role":1,"content":"x"}])",
+        R"([{"role":"user","content":[{"type":"image_url","image_url":{}}]}])",
+        R"([{"role":"user","content":["x"]}])", R"([{"role":"admin","content":"x"}])"}) {
+    EXPECT_FALSE(parse_chat_request(cat(R"({"messages":)", messages, "}"), 1).ok()) << messages;
+  }
+}
+
+TEST(OpenAiRequest, ReadsAPromptAndRefusesSeveral) {
+  EXPECT_EQ(parse_completion_request(R"({"prompt":"x"})", 1)->completion.prompt, "x");
+  EXPECT_EQ(parse_completion_request(R"({"prompt":["x"]})", 1)->completion.prompt, "x");
+  for (const char* body :
+       {"{}", R"({"prompt":1})", R"({"prompt":["a","b"]})", R"({"prompt":[1]})"}) {
+    EXPECT_FALSE(parse_completion_request(body, 1).ok()) << body;
+  }
+}
+
+}  // namespace
+}  // namespace weft::node

@@ -26,12 +26,12 @@ struct AnswerRequest {
 
 struct Answer {
   std::string text;
-  std::string finish_reason;       // "stop", "length" or "interrupted"
+  std::string finish_reason;  // "stop", "length" or "interrupted"
   uint32_t prompt_tokens = 0;
-  uint32_t computed_tokens = 0;    // of the prompt; the rest was still in the cache
+  uint32_t computed_tokens = 0;  // of the prompt; the rest was still in the cache
   uint32_t completion_tokens = 0;
-  double prefill_s = 0;            // to the first token
-  double decode_s = 0;             // from there to the last
+  double prefill_s = 0;  // to the first token
+  double decode_s = 0;   // from there to the last
   double prefill_tps() const { return prefill_s > 0 ? computed_tokens / prefill_s : 0; }
   double decode_tps() const {
     return decode_s > 0 && completion_tokens > 1 ? (completion_tokens - 1) / decode_s : 0;

@@ -52,21 +52,26 @@ void add_run(CLI::App& app, CliContext& context) {
   command->add_option("-p,--prompt", options->prompt,
                       "one turn of a chat by the model's own template (a model without one goes on "
                       "with the text); without -p: a chat in the terminal");
-  command->add_option("-n,--max-tokens", options->max_tokens, "most new tokens; 0: to the "
-                      "context's end")->capture_default_str();
+  command
+      ->add_option("-n,--max-tokens", options->max_tokens,
+                   "most new tokens; 0: to the "
+                   "context's end")
+      ->capture_default_str();
   command->add_option("--temp", sampling.temperature, "0: always the likeliest token")
       ->capture_default_str();
   command->add_option("--top-k", sampling.top_k, "draw from the K likeliest; 0: all");
   command->add_option("--top-p", sampling.top_p, "draw from the likeliest with this sum");
   command->add_option("--min-p", sampling.min_p, "least share of the likeliest one's chance");
   command->add_option("--repeat-penalty", sampling.repetition_penalty, "1: none");
-  command->add_option("--seed", options->seed, "the same seed gives the same text; random if not "
+  command->add_option("--seed", options->seed,
+                      "the same seed gives the same text; random if not "
                       "given");
   command->add_option("--stop", options->stop, "a text that ends the answer (repeatable)");
   add_machine_options(command, options->backend, options->threads);
   command->add_option("--ctx", options->context, "tokens of context; 0: the model's, at most 8192");
   command->add_flag("--mesh", options->mesh, "ask the mesh of the node that runs (`weft up`)");
   command->add_option("--http", options->http, "the node's ADDR:PORT; default: DIR/http.addr");
+  command->add_option("--api-key-file", options->api_key_file, "the key that the node wants");
   command->add_flag("--json", options->json, "one JSON object at the end");
   command->add_flag("--raw", options->raw, "go on with the text as it is: no chat template");
   command->callback([&context, options, argument] {
@@ -85,7 +90,8 @@ void add_bench(CLI::App& app, CliContext& context) {
   command->add_option("-p", options->prompt_tokens, "tokens of the prompt")->capture_default_str();
   command->add_option("-n", options->new_tokens, "tokens of the answer")->capture_default_str();
   command->add_option("--repeat", options->repeat, "runs; their median counts")
-      ->check(CLI::Range(1u, 1000u))->capture_default_str();
+      ->check(CLI::Range(1u, 1000u))
+      ->capture_default_str();
   add_machine_options(command, options->backend, options->threads);
   command->add_flag("--json", options->json, "one JSON object");
   command->callback([&context, options, argument] {
@@ -158,7 +164,8 @@ void add_template(CLI::App& app, CliContext& context) {
   auto options = std::make_shared<TemplateOptions>();
   command->add_option("TEMPLATE", options->source, "a .jinja file, or a GGUF with its own")
       ->required();
-  command->add_option("--input", options->input, "a JSON object of the variables; -: standard input")
+  command
+      ->add_option("--input", options->input, "a JSON object of the variables; -: standard input")
       ->required();
   command->add_option("--now", options->now, "2026-11-21T09:30:00; default: the local time");
   command->callback([&context, options] {

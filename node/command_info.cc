@@ -42,33 +42,34 @@ Json facts_json(const Facts& facts) {
                      {"bytes", share.bytes},
                      {"elements", share.elements}});
   }
-  return {{"name", config.name},
-          {"architecture", config.architecture},
-          {"file_bytes", facts.info.file_bytes},
-          {"tensor_count", facts.info.tensor_count},
-          {"tensor_bytes", facts.info.tensor_bytes},
-          {"parameters", facts.info.parameters},
-          {"quantization", std::move(types)},
-          {"layer_count", config.layer_count},
-          {"hidden_dim", config.hidden_dim},
-          {"head_count", config.head_count},
-          {"kv_head_count", config.kv_head_count},
-          {"head_dim", config.head_dim},
-          {"ffn_dim", config.ffn_dim},
-          {"vocab_size", config.vocab_size},
-          {"context_length", config.context_length},
-          {"tied_output", facts.info.tied_output},
-          {"layer_bytes_max", facts.info.layer_bytes_max},
-          {"kv_bytes_per_token",
-           {{"f16", facts.info.kv_bytes_per_token_f16}, {"f32", facts.info.kv_bytes_per_token_f32}}},
-          {"memory",
-           {{"context_tokens", facts.context},
-            {"weight_bytes", facts.memory.weight_bytes},
-            {"kv_bytes", facts.memory.kv_bytes},
-            {"scratch_bytes", facts.memory.scratch_bytes},
-            {"total_bytes", facts.memory_bytes()}}},
-          {"tokenizer", facts.tokenizer},
-          {"chat_template", facts.chat_template}};
+  return {
+      {"name", config.name},
+      {"architecture", config.architecture},
+      {"file_bytes", facts.info.file_bytes},
+      {"tensor_count", facts.info.tensor_count},
+      {"tensor_bytes", facts.info.tensor_bytes},
+      {"parameters", facts.info.parameters},
+      {"quantization", std::move(types)},
+      {"layer_count", config.layer_count},
+      {"hidden_dim", config.hidden_dim},
+      {"head_count", config.head_count},
+      {"kv_head_count", config.kv_head_count},
+      {"head_dim", config.head_dim},
+      {"ffn_dim", config.ffn_dim},
+      {"vocab_size", config.vocab_size},
+      {"context_length", config.context_length},
+      {"tied_output", facts.info.tied_output},
+      {"layer_bytes_max", facts.info.layer_bytes_max},
+      {"kv_bytes_per_token",
+       {{"f16", facts.info.kv_bytes_per_token_f16}, {"f32", facts.info.kv_bytes_per_token_f32}}},
+      {"memory",
+       {{"context_tokens", facts.context},
+        {"weight_bytes", facts.memory.weight_bytes},
+        {"kv_bytes", facts.memory.kv_bytes},
+        {"scratch_bytes", facts.memory.scratch_bytes},
+        {"total_bytes", facts.memory_bytes()}}},
+      {"tokenizer", facts.tokenizer},
+      {"chat_template", facts.chat_template}};
 }
 
 std::string facts_text(const Facts& facts) {
@@ -88,7 +89,8 @@ std::string facts_text(const Facts& facts) {
          cat(quantization_name(share.type), "  ", share.tensors, " tensors, ",
              format_bytes(share.bytes)));
   }
-  line("layers", cat(config.layer_count, ", the largest ", format_bytes(facts.info.layer_bytes_max)));
+  line("layers",
+       cat(config.layer_count, ", the largest ", format_bytes(facts.info.layer_bytes_max)));
   line("width", cat(config.hidden_dim, ", feed-forward ", config.ffn_dim));
   line("heads", cat(config.head_count, " of ", config.head_dim, ", ", config.kv_head_count,
                     " for keys and values"));

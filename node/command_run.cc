@@ -5,6 +5,7 @@
 #include <iomanip>
 #include <sstream>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "crypto/random.h"
 #include "node/cli.h"
@@ -18,6 +19,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr uint64_t kKeyFileBytesMax = 4096;
 constexpr uint32_t kChatRoomMax = 256;  // tokens kept free for an answer of a chat
 
 void write_out(std::string_view text) {
@@ -46,6 +48,10 @@ Result<Opened> open_answerer(const RunOptions& options, const Clock& clock) {
   Opened opened;
   if (options.mesh) {
     WEFT_TRY(HttpClient client, HttpClient::to_node(options.dir, options.http, interrupted));
+    if (!options.api_key_file.empty()) {
+      WEFT_TRY(const Bytes key, read_file(options.api_key_file, kKeyFileBytesMax));
+      WEFT_CHECK(client.use_api_key(trim(as_text(key))).within(options.api_key_file));
+    }
     WEFT_TRY(opened.answerer,
              MeshAnswerer::open(std::move(client), model_name(options.model), clock));
     return opened;
@@ -76,29 +82,28 @@ Result<> chat_in_terminal(Opened& opened, const RunOptions& options, AnswerReque
     request.room = std::max(1u, std::min({wanted, kChatRoomMax, opened.context / 4}));
   }
   InputLines lines;
-  return run_chat(*opened.answerer, std::move(request),
-                  {[&] { return lines.next(); }, write_out, write_note, interrupted,
-                   clear_interrupt});
+  return run_chat(
+      *opened.answerer, std::move(request),
+      {[&] { return lines.next(); }, write_out, write_note, interrupted, clear_interrupt});
 }
 
 }  // namespace
 
 std::string answer_json_text(const RunOptions& options, const Answer& answer, double load_s) {
-  const Json json = {
-      {"model", model_name(options.model)},
-      {"text", answer.text},
-      {"finish_reason", answer.finish_reason},
-      {"usage",
-       {{"prompt_tokens", answer.prompt_tokens},
-        {"completion_tokens", answer.completion_tokens},
-        {"total_tokens", answer.prompt_tokens + answer.completion_tokens}}},
-      {"timings",
-       {{"load_s", load_s},
-        {"prefill_s", answer.prefill_s},
-        {"decode_s", answer.decode_s},
-        {"prefill_tps", answer.prefill_tps()},
-        {"decode_tps", answer.decode_tps()}}},
-      {"seed", options.sampling.seed}};
+  const Json json = {{"model", model_name(options.model)},
+                     {"text", answer.text},
+                     {"finish_reason", answer.finish_reason},
+                     {"usage",
+                      {{"prompt_tokens", answer.prompt_tokens},
+                       {"completion_tokens", answer.completion_tokens},
+                       {"total_tokens", answer.prompt_tokens + answer.completion_tokens}}},
+                     {"timings",
+                      {{"load_s", load_s},
+                       {"prefill_s", answer.prefill_s},
+                       {"decode_s", answer.decode_s},
+                       {"prefill_tps", answer.prefill_tps()},
+                       {"decode_tps", answer.decode_tps()}}},
+                     {"seed", options.sampling.seed}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -134,8 +139,8 @@ Result<> run_model(RunOptions options) {
     write_out("\n");
     write_note(cat("[", answer.prompt_tokens, " prompt tokens at ",
                    one_decimal(answer.prefill_tps()), "/s, ", answer.completion_tokens,
-                   " new ones at ", one_decimal(answer.decode_tps()), "/s, ",
-                   answer.finish_reason, "]\n"));
+                   " new ones at ", one_decimal(answer.decode_tps()), "/s, ", answer.finish_reason,
+                   "]\n"));
   }
   if (answer.finish_reason == "interrupted") return Error(ErrorCode::kCancelled, "interrupted");
   return {};

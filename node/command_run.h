@@ -16,7 +16,7 @@ struct RunOptions {
   std::optional<std::string> prompt;  // none: a chat in the terminal
   uint32_t max_tokens = 512;
   SamplingParams sampling;
-  std::optional<uint64_t> seed;       // none: random
+  std::optional<uint64_t> seed;  // none: random
   std::vector<std::string> stop;
   uint32_t threads = 0;
   std::string backend = "auto";
@@ -25,6 +25,7 @@ struct RunOptions {
   std::string dir;
   std::vector<std::string> model_dirs;
   std::string http;
+  std::string api_key_file;
   bool json = false;
   bool raw = false;
 };

@@ -52,8 +52,8 @@ Result<std::string> template_of(const std::string& path, Json& variables) {
 }  // namespace
 
 Result<int64_t> parse_date_time(std::string_view text) {
-  const Error wrong(ErrorCode::kInvalid, cat("'", printable(text, 40),
-                                             "' is no time; give it as 2026-11-21T09:30:00"));
+  const Error wrong(ErrorCode::kInvalid,
+                    cat("'", printable(text, 40), "' is no time; give it as 2026-11-21T09:30:00"));
   constexpr std::string_view kForm = "dddd-dd-ddTdd:dd:dd";
   if (text.size() != kForm.size()) return wrong;
   for (size_t i = 0; i < kForm.size(); ++i) {
@@ -88,8 +88,9 @@ Result<std::string> render_template(const TemplateOptions& options) {
   WEFT_TRY(const std::string input, read_input(options.input));
   Json variables = Json::parse(input, nullptr, false);
   if (!variables.is_object()) {
-    return Error(ErrorCode::kInvalid, cat(options.input, ": the input must be one JSON object of the "
-                                                         "template's variables"));
+    return Error(ErrorCode::kInvalid, cat(options.input,
+                                          ": the input must be one JSON object of the "
+                                          "template's variables"));
   }
   std::string source;
   if (is_gguf(options.source)) {

@@ -48,8 +48,8 @@ Result<std::vector<TokenId>> parse_token_ids(std::string_view text) {
     const std::string_view word = text.substr(at, end - at);
     const auto number = parse_u64(word);
     if (!number.ok() || *number > INT32_MAX) {
-      return Error(ErrorCode::kInvalid, cat("'", printable(word, 40),
-                                            "' is no token id; give whole numbers: 1,2,3"));
+      return Error(ErrorCode::kInvalid,
+                   cat("'", printable(word, 40), "' is no token id; give whole numbers: 1,2,3"));
     }
     tokens.push_back(TokenId(*number));
     if (end == std::string_view::npos) break;
@@ -105,8 +105,9 @@ Result<> detokenize_ids(const DetokenizeOptions& options) {
   const std::string text = tokenizer.decode(tokens, options.with_special);
   if (options.json) {
     const nlohmann::ordered_json json = {{"text", text}};
-    std::printf("%s\n",
-                json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+    std::printf(
+        "%s\n",
+        json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   } else {
     std::fwrite(text.data(), 1, text.size(), stdout);
     if (::isatty(STDOUT_FILENO)) std::fputc('\n', stdout);

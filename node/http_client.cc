@@ -16,6 +16,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kAddressBytesMax = 300;
+constexpr size_t kApiKeyBytesMax = 4096;
 constexpr int kPollMs = 100;
 constexpr long kSilentBytesPerSecond = 1;  // less than this counts as silence
 
@@ -36,16 +37,25 @@ bool start_curl_once() {
 
 ErrorCode code_of(int status) {
   switch (status) {
-    case 400: return ErrorCode::kInvalid;
+    case 400:
+      return ErrorCode::kInvalid;
     case 401:
-    case 403: return ErrorCode::kDenied;
-    case 404: return ErrorCode::kNotFound;
-    case 409: return ErrorCode::kConflict;
-    case 429: return ErrorCode::kExhausted;
-    case 501: return ErrorCode::kUnsupported;
-    case 503: return ErrorCode::kUnavailable;
-    case 504: return ErrorCode::kTimeout;
-    default: return status < 500 ? ErrorCode::kInvalid : ErrorCode::kInternal;
+    case 403:
+      return ErrorCode::kDenied;
+    case 404:
+      return ErrorCode::kNotFound;
+    case 409:
+      return ErrorCode::kConflict;
+    case 429:
+      return ErrorCode::kExhausted;
+    case 501:
+      return ErrorCode::kUnsupported;
+    case 503:
+      return ErrorCode::kUnavailable;
+    case 504:
+      return ErrorCode::kTimeout;
+    default:
+      return status < 500 ? ErrorCode::kInvalid : ErrorCode::kInternal;
   }
 }
 
@@ -108,8 +118,8 @@ Result<HttpClient> HttpClient::to(const std::string& address, std::function<bool
     sound = port.ok() && *port >= 1 && *port <= 65535;
   }
   if (!sound) {
-    return Error(ErrorCode::kInvalid,
-                 cat("'", printable(address), "' is no address; give ADDR:PORT, as 127.0.0.1:7070"));
+    return Error(ErrorCode::kInvalid, cat("'", printable(address),
+                                          "' is no address; give ADDR:PORT, as 127.0.0.1:7070"));
   }
   if (!start_curl_once()) return Error(ErrorCode::kInternal, "libcurl did not start");
   HttpClient client(address);
@@ -132,12 +142,23 @@ Result<HttpClient> HttpClient::to_node(const std::string& dir, const std::string
   return to(std::string(trim(text)), std::move(cancelled)).within(path);
 }
 
+Result<> HttpClient::use_api_key(std::string_view key) {
+  bool sound = !key.empty() && key.size() <= kApiKeyBytesMax;
+  for (const char c : key) sound = sound && c > ' ' && c < 0x7f;
+  if (!sound) return Error(ErrorCode::kInvalid, "the API key's file holds no key");
+  api_key_ = key;
+  return {};
+}
+
 Result<> HttpClient::perform(const std::string& path, const std::string* body,
                              Transfer& transfer) const {
   const std::unique_ptr<CURL, EasyDeleter> easy(curl_easy_init());
   const std::unique_ptr<CURLM, MultiDeleter> multi(curl_multi_init());
-  const std::unique_ptr<curl_slist, HeadersDeleter> headers(
-      curl_slist_append(curl_slist_append(nullptr, "Content-Type: application/json"), "Expect:"));
+  const std::string authorization = "Authorization: Bearer " + api_key_;
+  curl_slist* list = curl_slist_append(nullptr, "Content-Type: application/json");
+  list = curl_slist_append(list, "Expect:");
+  if (!api_key_.empty()) list = curl_slist_append(list, authorization.c_str());
+  const std::unique_ptr<curl_slist, HeadersDeleter> headers(list);
   if (!easy || !multi || !headers) return Error(ErrorCode::kExhausted, "no memory for a request");
   const std::string url = cat("http://", address_, path);
   CURL* const handle = easy.get();
@@ -183,7 +204,8 @@ Result<> HttpClient::perform(const std::string& path, const std::string* body,
   if (stopped) return Error(ErrorCode::kCancelled, "interrupted");
   if (state != CURLM_OK) return Error(ErrorCode::kInternal, curl_multi_strerror(state));
   switch (result) {
-    case CURLE_OK: return {};
+    case CURLE_OK:
+      return {};
     case CURLE_COULDNT_CONNECT:
     case CURLE_COULDNT_RESOLVE_HOST:
       return Error(ErrorCode::kUnavailable,
@@ -209,7 +231,9 @@ Result<HttpReply> HttpClient::post(const std::string& path, const Json& body) co
   return std::move(transfer.reply);
 }
 
-Result<Json> HttpClient::get_json(const std::string& path) const { return parse_reply(get(path)); }
+Result<Json> HttpClient::get_json(const std::string& path) const {
+  return parse_reply(get(path));
+}
 
 Result<Json> HttpClient::post_json(const std::string& path, const Json& body) const {
   return parse_reply(post(path, body));

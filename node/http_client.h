@@ -15,7 +15,7 @@ namespace weft::node {
 
 inline constexpr size_t kResponseBytesMax = 64u << 20;
 inline constexpr Duration kConnectTimeout = seconds(5);
-inline constexpr Duration kReplyTimeout = seconds(15);  // of a whole reply that is no stream
+inline constexpr Duration kReplyTimeout = seconds(15);       // of a whole reply that is no stream
 inline constexpr Duration kStreamSilenceMax = seconds(120);  // between two pieces of a stream
 
 struct HttpReply {
@@ -35,6 +35,9 @@ class HttpClient {
                                     std::function<bool()> cancelled = {});
 
   const std::string& address() const { return address_; }
+  // Sent with every request from now on, for a node that was started with --api-key-file.
+  // kInvalid: empty, too long, or with characters that no header may hold.
+  Result<> use_api_key(std::string_view key);
 
   // The reply whatever its status. kUnavailable: nobody listens there; kTimeout; kCancelled;
   // kExhausted: over kResponseBytesMax. Each call waits; one thread at a time.
@@ -57,6 +60,7 @@ class HttpClient {
   Result<> perform(const std::string& path, const std::string* body, Transfer& transfer) const;
 
   std::string address_;
+  std::string api_key_;
   std::function<bool()> cancelled_;
 };
 

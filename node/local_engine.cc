@@ -82,12 +82,12 @@ Result<std::unique_ptr<LocalEngine>> LocalEngine::open(const EngineOptions& opti
   slice.rows_max = std::min(kRowsMax, engine->context_);
   Progress progress(cat("loading ", model_name(options.path)), Progress::Unit::kBytes,
                     engine->clock_);
-  WEFT_TRY(engine->slice_, kernels::Slice::load(*engine->backend_, model, slice,
-                                                [&](uint64_t done, uint64_t total) {
-                                                  progress.update(done, total);
-                                                  return !interrupted();
-                                                })
-                               .within(cat("load ", options.path)));
+  WEFT_TRY(
+      engine->slice_,
+      kernels::Slice::load(*engine->backend_, model, slice, [&](uint64_t done, uint64_t total) {
+        progress.update(done, total);
+        return !interrupted();
+      }).within(cat("load ", options.path)));
   engine->load_s_ = to_seconds(engine->clock_.now() - start);
   return engine;
 }
@@ -132,8 +132,7 @@ Result<> LocalEngine::decode(const AnswerRequest& request, std::vector<float> lo
   const uint64_t wanted = uint64_t{answer.prompt_tokens} + request.max_tokens;
   const uint64_t limit = request.max_tokens == 0 ? context_ : std::min<uint64_t>(context_, wanted);
   while (true) {
-    WEFT_TRY(const TokenId token,
-             model::sample(logits, request.sampling, tokens_, tokens_.size()));
+    WEFT_TRY(const TokenId token, model::sample(logits, request.sampling, tokens_, tokens_.size()));
     if (std::find(ends.begin(), ends.end(), token) != ends.end()) {
       answer.finish_reason = "stop";
       return {};
@@ -167,9 +166,9 @@ Result<Answer> LocalEngine::answer(const AnswerRequest& request,
     return over_context(prompt.size(), request.room, context_);
   }
   // What the cache has of an earlier turn stays; the last row is computed again for its logits.
-  const auto common = size_t(
-      std::mismatch(prompt.begin(), prompt.end(), tokens_.begin(), tokens_.end()).first -
-      prompt.begin());
+  const auto common =
+      size_t(std::mismatch(prompt.begin(), prompt.end(), tokens_.begin(), tokens_.end()).first -
+             prompt.begin());
   const auto cached = uint32_t(std::min({common, size_t{computed_}, prompt.size() - 1}));
   Answer answer;
   answer.prompt_tokens = uint32_t(prompt.size());

@@ -55,8 +55,8 @@ Error not_found(const std::string& model, const std::vector<std::string>& folder
   for (const std::string& name : models_in(parent.empty() ? "." : parent.string())) {
     names.push_back((parent / (name + std::string(kSuffix))).string());
   }
-  std::string text = cat("there is no model ", printable(model, 200), ": neither a file nor a name in ",
-                         list(folders), ". ");
+  std::string text = cat("there is no model ", printable(model, 200),
+                         ": neither a file nor a name in ", list(folders), ". ");
   if (const auto near = near_names(model, names); !near.empty()) {
     text += cat("Did you mean ", list(near), "? ");
   } else if (!names.empty()) {
@@ -116,8 +116,8 @@ Result<std::string> find_model(const std::string& model, const std::vector<std::
   const fs::file_status status = fs::status(model, error);
   if (fs::is_directory(status)) {
     const auto names = models_in(model);
-    const std::string what = names.empty() ? std::string("no .gguf file")
-                                           : cat("the models ", list(names));
+    const std::string what =
+        names.empty() ? std::string("no .gguf file") : cat("the models ", list(names));
     return Error(ErrorCode::kInvalid, cat(printable(model, 200), " is a folder with ", what,
                                           "; give the path of a .gguf file"));
   }

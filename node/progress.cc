@@ -27,7 +27,10 @@ Progress::Output standard_error() {
 }  // namespace
 
 Progress::Progress(std::string what, Unit unit, const Clock& clock, Output output)
-    : what_(std::move(what)), unit_(unit), clock_(clock), output_(std::move(output)),
+    : what_(std::move(what)),
+      unit_(unit),
+      clock_(clock),
+      output_(std::move(output)),
       start_(clock.now()) {}
 
 Progress::Progress(std::string what, Unit unit, const Clock& clock)

@@ -71,16 +71,27 @@ TEST(HttpClient, GoesPastAProxyOfTheEnvironment) {
 }
 
 TEST(HttpClient, HandsOverEventsAsTheyComeWhereverTheyAreCut) {
-  ScriptedServer server({{ScriptedServer::stream_head(), "data: on", "e\n", "\ndata: two\n\ndata",
-                          ": [DONE]\n\n"}});
+  ScriptedServer server(
+      {{ScriptedServer::stream_head(), "data: on", "e\n", "\ndata: two\n\ndata", ": [DONE]\n\n"}});
   std::vector<std::string> events;
-  const auto done = client_of(server).post_events(
-      "/v1/completions", {{"stream", true}}, [&](std::string_view data) -> Result<> {
-        events.emplace_back(data);
-        return {};
-      });
+  const auto done = client_of(server).post_events("/v1/completions", {{"stream", true}},
+                                                  [&](std::string_view data) -> Result<> {
+                                                    events.emplace_back(data);
+                                                    return {};
+                                                  });
   ASSERT_TRUE(done.ok()) << done.error().message;
   EXPECT_THAT(events, ElementsAre("one", "two", "[DONE]"));
+}
+
+TEST(HttpClient, SendsTheKeyThatItWasGiven) {
+  ScriptedServer server({{ScriptedServer::json(200, "{}")}});
+  HttpClient client = client_of(server);
+  for (const char* key : {"", "two words", "line\n", "\x80"}) {
+    EXPECT_FALSE(client.use_api_key(key).ok()) << key;
+  }
+  ASSERT_TRUE(client.use_api_key("secret-1").ok());
+  ASSERT_TRUE(client.get("/").ok());
+  EXPECT_THAT(server.requests()[0], HasSubstr("Authorization: Bearer secret-1\r\n"));
 }
 
 TEST(HttpClient, EndsAStreamWhenItsReaderFails) {

@@ -49,8 +49,9 @@ class ScriptedServer {
   }
 
   static std::string json(int status, const std::string& body) {
-    return cat("HTTP/1.1 ", status, " X\r\nContent-Type: application/json\r\nContent-Length: ",
-               body.size(), "\r\nConnection: close\r\n\r\n", body);
+    return cat("HTTP/1.1 ", status,
+               " X\r\nContent-Type: application/json\r\nContent-Length: ", body.size(),
+               "\r\nConnection: close\r\n\r\n", body);
   }
   static std::string stream_head() {
     return "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";

@@ -1,0 +1,74 @@
+#include "node/command_bench.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "model/synth.h"
+#include "tests/support/support.h"
+
+namespace weft::node {
+namespace {
+
+using ::testing::HasSubstr;
+
+BenchOptions nano(const test::TemporaryFolder& folder) {
+  model::SynthOptions synth;
+  synth.path = folder / "nano.gguf";
+  synth.shape = "nano";
+  synth.quant = "q4_0";
+  EXPECT_TRUE(model::write_synthetic(synth).ok());
+  BenchOptions options;
+  options.model_path = synth.path;
+  options.prompt_tokens = 8;
+  options.new_tokens = 4;
+  options.threads = 1;
+  options.repeat = 1;
+  options.json = true;
+  return options;
+}
+
+TEST(Bench, PrintsFiguresThatFitTogether) {
+  test::TemporaryFolder folder;
+  ::testing::internal::CaptureStdout();
+  const auto done = bench_model(nano(folder));
+  const std::string out = ::testing::internal::GetCapturedStdout();
+  ASSERT_TRUE(done.ok()) << done.error().message;
+  const auto json = nlohmann::json::parse(out, nullptr, false);
+  ASSERT_TRUE(json.is_object()) << out;
+  EXPECT_EQ(json["backend"], "cpu");
+  EXPECT_EQ(json["threads"], 1);
+  EXPECT_GT(json["prefill_tps"].get<double>(), 0);
+  const double bound = json["read_gbps"].get<double>() * 1e9 / json["weight_bytes"].get<double>();
+  EXPECT_NEAR(json["roofline_fraction"].get<double>(), json["decode_tps"].get<double>() / bound,
+              1e-6);
+}
+
+TEST(Bench, CountsATiedEmbeddingAndNoOther) {
+  test::TemporaryFolder folder;
+  const auto model = model::Model::open(nano(folder).model_path);
+  ASSERT_TRUE(model.ok());
+  uint64_t all = 0;
+  for (const auto& tensor : model->file().tensors()) all += tensor.bytes;
+  ASSERT_EQ(&model->output(), &model->token_embedding());
+  EXPECT_EQ(weight_bytes_per_token(*model), all);
+}
+
+TEST(Bench, NamesBothNumbersWhereTheContextIsTooSmall) {
+  test::TemporaryFolder folder;
+  BenchOptions options = nano(folder);
+  options.prompt_tokens = 9000;
+  const auto done = bench_model(options);
+  ASSERT_FALSE(done.ok());
+  EXPECT_THAT(done.error().message, HasSubstr("9004"));
+  EXPECT_THAT(done.error().message, HasSubstr("8192"));
+}
+
+TEST(Median, IsTheMiddleOne) {
+  EXPECT_EQ(median({3, 1, 2}), 2);
+  EXPECT_EQ(median({4, 1}), 2.5);
+}
+
+}  // namespace
+}  // namespace weft::node

@@ -6,6 +6,7 @@ shows and what the loss of a node costs.
 """
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -72,12 +73,7 @@ def alone(lab, models):
 
 def mesh_port(node):
     """The port its `up` listens on for members."""
-    shown = subprocess.run([*node.prefix, "ss", "-Hltnp"], capture_output=True, text=True,
-                           check=True).stdout
-    for line in shown.splitlines():
-        if f"pid={node.process.pid}," in line and f" {node.host}:" in line:
-            return int(line.split()[3].rsplit(":", 1)[1])
-    raise AssertionError(f"no listening port of {node.name} in:\n{shown}")
+    return int(re.search(r"node.start .*mesh_port=([0-9]+)", node.log()).group(1))
 
 
 def frames_of_strangers(node):
@@ -173,7 +169,7 @@ def check_loss(nodes, expected):
 def main():
     if os.geteuid() != 0:
         skip("network namespaces need root")
-    for tool in ["ip", "tcpdump", "ss"]:
+    for tool in ["ip", "tcpdump"]:
         if not shutil.which(tool):
             skip(f"no `{tool}`; scripts/setup.sh installs it")
     need_model()

@@ -70,6 +70,7 @@ Result<> run_members(const TrustOptions& options, bool renew) {
     for (const crypto::Certificate& member : membership.roster.members()) {
       out["members"].push_back({{"name", member.name()},
                                 {"id", to_string(member.member_id())},
+                                {"curve", to_string(member.curve())},
                                 {"self", member.member_id() == membership.self.member_id()},
                                 {"not_after", member.facts().not_after}});
     }

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +24,16 @@ def skip(why):
     """Ends the test as skipped, with a clear word."""
     print(f"skipped: {why}")
     sys.exit(SKIP)
+
+
+def need_model():
+    if not os.path.exists(MODEL):
+        skip(f"no {os.path.relpath(MODEL, ROOT)}; scripts/train_tiny.py makes it")
+
+
+def expect(condition, what):
+    if not condition:
+        raise AssertionError(what)
 
 
 def wait_for(what, check, seconds=30.0, every=0.1):
@@ -89,7 +100,7 @@ class Node:
     def http(self, path, body=None, timeout=60):
         """(status, text) of a request to this node's API, made from within its namespace."""
         if self.prefix:
-            arguments = ["python3", os.path.abspath(__file__), "http", self.address(), path,
+            arguments = [sys.executable, os.path.abspath(__file__), "http", self.address(), path,
                          str(timeout)]
             done = subprocess.run([*self.prefix, *arguments], capture_output=True, text=True,
                                   input="" if body is None else json.dumps(body),
@@ -99,6 +110,10 @@ class Node:
                 raise AssertionError(done.stderr)
             return int(status), text
         return http(self.address(), path, body, timeout)
+
+    def stream(self, body, path="/v1/completions"):
+        """Starts a streamed request and gives it as a Stream."""
+        return Stream(self, path, {"model": "weft-tiny", "stream": True, **body})
 
     def mesh(self):
         return json.loads(self.http("/api/mesh")[1])
@@ -113,11 +128,16 @@ class Node:
         """The text of a greedy completion, or an error with the server's words."""
         body = {"model": "weft-tiny", "max_tokens": max_tokens, "temperature": 0, **more}
         if chat:
-            body["messages"] = [{"role": "user", "content": prompt}]
+            body.setdefault("messages", [{"role": "user", "content": prompt}])
         else:
             body["prompt"] = prompt
         path = "/v1/chat/completions" if chat else "/v1/completions"
+        end = time.monotonic() + 30
         status, text = self.http(path, body, timeout)
+        # A plan that gives way to a better one: the mesh says 503 for a moment, by design.
+        while status == 503 and "is loading" in text and time.monotonic() < end:
+            time.sleep(0.1)
+            status, text = self.http(path, body, timeout)
         if status != 200:
             raise AssertionError(f"{status}: {text}")
         choice = json.loads(text)["choices"][0]
@@ -127,6 +147,38 @@ class Node:
         """{node name: (first, last)} of the plan this node sees."""
         plan = self.mesh().get("plan") or {"stages": []}
         return {s["name"]: (s["first_layer"], s["last_layer"]) for s in plan["stages"]}
+
+
+class Stream:
+    """A streamed answer, read by a process in the node's namespace; a thread notes each event."""
+
+    def __init__(self, node, path, body):
+        self.events, self.done, self.error, self.ended = [], False, None, None
+        self.process = subprocess.Popen(
+            [*node.prefix, sys.executable, os.path.abspath(__file__), "stream", node.address(),
+             path, json.dumps(body)], stdout=subprocess.PIPE, text=True)
+        node.lab.processes.append(self.process)
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            if not line.startswith("data:"):
+                continue
+            data = line[5:].strip()
+            if data == "[DONE]":
+                self.done = True
+                continue
+            event = json.loads(data)
+            self.events.append(event)
+            if "error" in event:
+                self.error = event["error"]
+        self.ended = time.monotonic()
+
+    def wait(self, seconds):
+        self.thread.join(seconds)
+        if self.ended is None:
+            raise AssertionError(f"the stream did not end within {seconds} s")
 
 
 class Lab:
@@ -141,6 +193,7 @@ class Lab:
     def __exit__(self, kind, *_):
         for process in self.processes:
             if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
                 process.send_signal(signal.SIGINT)
         for process in self.processes:
             try:
@@ -163,6 +216,26 @@ class Lab:
         self.namespaces.append(full)
         subprocess.run(["ip", "-n", full, "link", "set", "lo", "up"], check=True)
         return full
+
+    def model_dir(self):
+        """A folder of the lab's own that holds the model's file."""
+        folder = os.path.join(self.dir, "models")
+        os.makedirs(folder, exist_ok=True)
+        shutil.copy(MODEL, folder)
+        return folder
+
+    def loopback_mesh(self, *options, names=("one", "two", "three")):
+        """Nodes of one mesh on loopback, ready; only the first has the model's file."""
+        nodes = [Node(self, name) for name in names]
+        nodes[0].weft("init", "--dir", nodes[0].dir, "--name", names[0])
+        for node in nodes[1:]:
+            self.join(nodes[0], node)
+        for node in nodes:
+            models = ["--model-dir", self.model_dir()] if node is nodes[0] else []
+            node.up(*options, *models)
+        for node in nodes:
+            wait_for(f"{node.name} is ready", node.ready, 60)
+        return nodes
 
     def join(self, owner, newcomer, *extra):
         """A real invite and a real join by its code, found by mDNS; returns the code."""
@@ -192,12 +265,27 @@ def http(address, path, body=None, timeout=60):
 
 def metric(text, name):
     """The value of an unlabelled metric in Prometheus' text form."""
-    found = re.search(rf"^{name} ([0-9.e+]+)$", text, re.MULTILINE)
+    found = re.search(rf"^{name} ([0-9.e+-]+)$", text, re.MULTILINE)
     if not found:
         raise AssertionError(f"no metric {name}")
     return float(found.group(1))
 
 
+def stream_lines(address, path, body):
+    """Prints a streamed answer's lines as they come; an HTTP error as one event."""
+    request = urllib.request.Request(f"http://{address}{path}", body.encode(),
+                                     {"Content-Type": "application/json"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=120) as answer:
+            for line in answer:
+                print(line.decode().rstrip(), flush=True)
+    except urllib.error.HTTPError as error:
+        print("data: " + error.read().decode().replace("\n", " "), flush=True)
+
+
+if __name__ == "__main__" and sys.argv[1:2] == ["stream"]:
+    stream_lines(*sys.argv[2:5])
 if __name__ == "__main__" and sys.argv[1:2] == ["http"]:
     given = sys.stdin.read()
     code, answer = http(sys.argv[2], sys.argv[3], json.loads(given) if given else None,

@@ -1,0 +1,141 @@
+"""commands_test.py WEFT: what the commands do with bad input, and that Ctrl-C leaves nothing."""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+from lab import Lab, Node, expect, need_model, wait_for
+
+
+def refused(node, *arguments, exits=(1,), says=(), timeout=20):
+    """The command must end with one of these statuses and words on stderr, and never a crash."""
+    done = node.weft(*arguments, check=False, timeout=timeout)
+    shown = f"weft {' '.join(arguments)}: exit {done.returncode}: {done.stderr.strip()}"
+    print(shown)
+    expect(done.returncode in exits, shown)
+    expect(done.stderr.strip(), f"no word why: {shown}")
+    for word in says:
+        expect(word in done.stderr, f"no '{word}' in: {shown}")
+    return done
+
+
+def new_mesh(lab, name):
+    node = Node(lab, name)
+    node.weft("init", "--dir", node.dir, "--name", name)
+    return node
+
+
+def up_arguments(node, http="127.0.0.1:0", mesh="127.0.0.1:0"):
+    return ["up", "--dir", node.dir, "--interface", "lo", "--http", http, "--mesh", mesh,
+            "--threads", "1"]
+
+
+def port_is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
+
+
+def check_interrupt(lab):
+    """A second daemon is refused; then Ctrl-C ends the first with 0 and leaves nothing behind."""
+    node = new_mesh(lab, "interrupted")
+    node.up()
+    refused(node, *up_arguments(node), says=[node.dir])
+    http_port = int(node.address().rsplit(":", 1)[1])
+    mesh_port = int(re.search(r"mesh_port=([0-9]+)", node.log()).group(1))
+    expect(not port_is_free(http_port), "the HTTP port is not held while the node is up")
+    node.process.send_signal(signal.SIGINT)
+    expect(node.process.wait(timeout=10) == 0, f"Ctrl-C: exit {node.process.returncode}")
+    expect(not os.path.exists(os.path.join(node.dir, "http.addr")), "http.addr was left behind")
+    expect(port_is_free(http_port) and port_is_free(mesh_port), "a port is still held")
+    left = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    expect(node.dir not in left, "a process was left behind")
+    node.up()
+    node.process.send_signal(signal.SIGINT)
+    expect(node.process.wait(timeout=10) == 0, "a second start and end in the same folder")
+
+
+def check_flags(lab):
+    node = new_mesh(lab, "flags")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        refused(node, *up_arguments(node, http=address), says=["--http", "in use"])
+        refused(node, *up_arguments(node, mesh=address), says=["--mesh", "in use"])
+    refused(node, *up_arguments(node, http="127.0.0.1:70000"), exits=(1, 2), says=["70000"])
+    refused(node, *up_arguments(node, mesh="127.0.0.1:70000"), exits=(1, 2), says=["70000"])
+    refused(node, "up", "--no-such-flag", exits=(2,), says=["--no-such-flag"])
+    missing = os.path.join(lab.dir, "missing.gguf")
+    refused(node, "run", missing, "-p", "hello", says=["missing.gguf"])
+
+
+def check_codes(lab):
+    owner, first, second = new_mesh(lab, "owner"), Node(lab, "first"), Node(lab, "second")
+    typo = Node(lab, "typo")
+    code = lab.join(owner, first)
+    flipped = ("1" if code[0] != "1" else "2") + code[1:]
+    refused(typo, "join", flipped, "--dir", typo.dir, "--interface", "lo", timeout=5)
+    # The invite is over, so the code's second use is asked of the next invite's socket.
+    inviter = owner.spawn("invite", "--dir", owner.dir, "--interface", "lo", "--yes", "--json",
+                          "--listen", "127.0.0.1:0")
+    port = json.loads(inviter.stdout.readline())["port"]
+    refused(second, "join", code, "--dir", second.dir, "--at", f"127.0.0.1:{port}")
+    inviter.send_signal(signal.SIGINT)
+    inviter.wait(timeout=10)
+    members = json.loads(owner.weft("members", "--dir", owner.dir, "--json").stdout)["members"]
+    expect(len(members) == 2, f"{len(members)} members after a code was used twice")
+
+
+def check_key_mode(lab):
+    node = new_mesh(lab, "open-key")
+    keys = [os.path.join(folder, name) for folder, _, names in os.walk(node.dir) for name in names
+            if "key" in name or "identity" in name]
+    expect(keys, f"no key file in {os.listdir(node.dir)}")
+    for key in keys:
+        os.chmod(key, 0o644)
+    refused(node, *up_arguments(node), says=["chmod"])
+
+
+def check_models(lab):
+    """A truncated file is skipped with a word; one that fits nowhere is a 503 that says why."""
+    node = new_mesh(lab, "small")
+    folder = lab.model_dir()
+    whole = os.path.join(folder, "weft-tiny.gguf")
+    with open(whole, "rb") as source, open(os.path.join(folder, "half.gguf"), "wb") as half:
+        half.write(source.read(os.path.getsize(whole) // 2))
+    refused(node, "run", os.path.join(folder, "half.gguf"), "-p", "hello", says=["half.gguf"])
+    node.up("--memory", "4M", "--model-dir", folder)
+    wait_for("the truncated file is named", lambda: "half.gguf" in node.log(), 20)
+    wait_for("the problem is shown", lambda: node.mesh()["problem"], 30)
+    problem = wait_for("the model is taken in", lambda: next(
+        (p for p in [node.mesh()["problem"] or ""] if "MiB" in p), None), 30)
+    print(f"problem: {problem}")
+    status, text = node.http("/v1/completions", {"model": "weft-tiny", "prompt": "hello",
+                                                 "max_tokens": 4})
+    print(f"{status}: {text}")
+    expect(status == 503, f"a model that fits nowhere: {status} {text}")
+    expect("MiB" in json.loads(text)["error"]["message"], f"not what is missing: {text}")
+    shown = node.weft("status", "--dir", node.dir).stdout
+    expect("problem: " + problem[:60] in shown, f"status hides the problem:\n{shown}")
+    names = [m["id"] for m in json.loads(node.http("/v1/models")[1])["data"]]
+    expect("half" not in names, "the truncated model is offered")
+
+
+def main():
+    need_model()
+    with Lab(sys.argv[1]) as lab:
+        for check in [check_interrupt, check_flags, check_codes, check_key_mode, check_models]:
+            print(f"== {check.__name__}")
+            check(lab)
+
+
+if __name__ == "__main__":
+    main()

@@ -113,7 +113,8 @@ Result<> take_event(std::string_view data, Answer& answer,
                     const std::function<void(std::string_view)>& on_text) {
   if (data == "[DONE]") return {};
   const Json event = Json::parse(data, nullptr, false);
-  if (!event.is_object()) return Error(ErrorCode::kCorrupt, "the node sent an event that is no JSON");
+  if (!event.is_object())
+    return Error(ErrorCode::kCorrupt, "the node sent an event that is no JSON");
   if (event.contains("error")) {
     // As an answer's body, for its words; a stream that broke is worth another request.
     const Json& code = member(event["error"], "code");

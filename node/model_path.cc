@@ -55,8 +55,8 @@ Error not_found(const std::string& model, const std::vector<std::string>& folder
   for (const std::string& name : models_in(parent.empty() ? "." : parent.string())) {
     names.push_back((parent / (name + std::string(kSuffix))).string());
   }
-  std::string text = cat("there is no model ", printable(model, 200), ": neither a file nor a name in ",
-                         list(folders), ". ");
+  std::string text = cat("there is no model ", printable(model, 200),
+                         ": neither a file nor a name in ", list(folders), ". ");
   if (const auto near = near_names(model, names); !near.empty()) {
     text += cat("Did you mean ", list(near), "? ");
   } else if (!names.empty()) {

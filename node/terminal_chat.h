@@ -20,8 +20,8 @@ struct ChatTerminal {
   std::function<void()> clear_interrupt;
 };
 
-// `settings` holds all but the messages. The oldest turns are dropped, with a note, once the context
-// is full. Ctrl-C ends the answer under way, and the chat where there is none.
+// `settings` holds all but the messages. The oldest turns are dropped, with a note, once the
+// context is full. Ctrl-C ends the answer under way, and the chat where there is none.
 Result<> run_chat(Answerer& answerer, AnswerRequest settings, const ChatTerminal& terminal);
 
 // Lines of standard input; a wait ends at Ctrl-C.

@@ -23,7 +23,8 @@ std::vector<std::string> parse_in_pieces(std::string_view text, size_t piece) {
 
 TEST(EventParser, GivesTheSameEventsWhereverTheBytesAreCut) {
   const std::string_view text =
-      ": a comment\r\n\r\nevent: x\ndata: {\"a\":1}\n\ndata:two\ndata: lines\r\n\r\n\n\ndata: [DONE]\n\n"
+      ": a comment\r\n\r\nevent: x\ndata: {\"a\":1}\n\ndata:two\ndata: lines\r\n\r\n\n\ndata: "
+      "[DONE]\n\n"
       "data: never ended";
   for (size_t piece = 1; piece <= text.size(); ++piece) {
     EXPECT_THAT(parse_in_pieces(text, piece), ElementsAre("{\"a\":1}", "two\nlines", "[DONE]"))

@@ -41,7 +41,7 @@ TEST(Peers, EachAddressIsTriedInTurnAndThenTheSeeds) {
   for (const char* expected : {"new:1", "old:1", "seed:1", "new:1"}) {
     EXPECT_EQ(book.next_address(node_id(1), now), expected);
     EXPECT_FALSE(book.next_address(node_id(1), now + (kDialPatience - milliseconds(1))));
-    now += kDialPatience;
+    now = now + kDialPatience;
   }
 }
 
@@ -76,7 +76,7 @@ TEST(Peers, AddressesAndPeersAreBounded) {
   for (int i = 1; i <= 50; ++i) book.learn(node_id(1), cat("host:", i));
   std::set<std::string> tried;
   Time now = kStart;
-  for (int i = 0; i < 50; ++i, now += kDialPatience) {
+  for (int i = 0; i < 50; ++i, now = now + kDialPatience) {
     tried.insert(*book.next_address(node_id(1), now));
   }
   EXPECT_EQ(tried.size(), kAddressesPerPeerMax);

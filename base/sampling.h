@@ -1,5 +1,5 @@
-// How a stream's tokens are drawn: asked for by a client, carried by the mesh to the last stage, used by
-// model/sampler.
+// How a stream's tokens are drawn: asked for by a client, carried by the mesh to the last stage,
+// used by model/sampler.
 #pragma once
 
 #include <cstdint>

@@ -88,7 +88,8 @@ Result<std::vector<TokenId>> ChatFormatter::encode(const nlohmann::ordered_json&
   // The model's own start token, unless the template wrote it.
   const auto bos = tokenizer_->bos();
   const bool wants_bos = !tokenizer_->encode("", {true, false}).empty();
-  if (bos && wants_bos && (tokens.empty() || tokens[0] != *bos)) tokens.insert(tokens.begin(), *bos);
+  if (bos && wants_bos && (tokens.empty() || tokens[0] != *bos))
+    tokens.insert(tokens.begin(), *bos);
   return tokens;
 }
 

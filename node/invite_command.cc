@@ -268,7 +268,8 @@ Result<> run_join(JoinOptions options) {
     std::getline(std::cin, options.code);
   }
   if (!options.at.empty() && !is_address(options.at)) {
-    return Error(ErrorCode::kInvalid, cat("'", options.at, "' is not ADDR:PORT, as 192.168.1.7:40123"));
+    return Error(ErrorCode::kInvalid,
+                 cat("'", options.at, "' is not ADDR:PORT, as 192.168.1.7:40123"));
   }
   auto secret = crypto::InviteSecret::from_code(options.code);
   crypto::wipe(options.code);

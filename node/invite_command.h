@@ -1,6 +1,6 @@
-// The two sides of a join as commands: `weft invite` on a device that holds the authority, `weft join`
-// on the new one. They find each other by mDNS (the invite's rendezvous tag, which tells nothing of
-// the code) or by an address the user gives.
+// The two sides of a join as commands: `weft invite` on a device that holds the authority, `weft
+// join` on the new one. They find each other by mDNS (the invite's rendezvous tag, which tells
+// nothing of the code) or by an address the user gives.
 #pragma once
 
 #include <string>
@@ -19,8 +19,8 @@ struct InviteOptions {
   bool no_qr = false;
   bool json = false;
 };
-// Shows a code, waits until a device has joined with it or ten minutes are over. A code that was not
-// used ends with the command.
+// Shows a code, waits until a device has joined with it or ten minutes are over. A code that was
+// not used ends with the command.
 Result<> run_invite(const InviteOptions& options);
 
 struct JoinOptions {

@@ -95,7 +95,9 @@ void Loader::on(const mesh::StoreChunk& effect) {
 
 void Loader::on(const mesh::VerifyItem& effect) {
   const auto answer = [this, effect](bool ok) {
-    post_([this, effect, ok](Time now) { machine_.on_item_verified(effect.model, effect.item, ok, now); });
+    post_([this, effect, ok](Time now) {
+      machine_.on_item_verified(effect.model, effect.item, ok, now);
+    });
   };
   const bool posted = worker_.post([this, effect, answer] {
     const auto verified = store_.verify(effect.model, effect.item);

@@ -1,6 +1,6 @@
-// Loader: makes a plan's slice ready on this node. If the model's file is here it is loaded; if not,
-// its manifest, its header and just the tensors the slice reads are fetched from peers, verified,
-// kept, and then loaded.
+// Loader: makes a plan's slice ready on this node. If the model's file is here it is loaded; if
+// not, its manifest, its header and just the tensors the slice reads are fetched from peers,
+// verified, kept, and then loaded.
 //
 // Mesh thread. File work goes to the worker, which reports back through `post`.
 #pragma once

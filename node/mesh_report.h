@@ -7,7 +7,8 @@
 
 namespace weft::node {
 
-// Nodes with their state, layers, backend, memory and load; the plan; what is wrong, if something is.
+// Nodes with their state, layers, backend, memory and load; the plan; what is wrong, if something
+// is.
 std::string status_text(const nlohmann::ordered_json& mesh);
 
 // The split: each stage's layers, memory, predicted times, and why nodes were left out.

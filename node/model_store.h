@@ -1,9 +1,10 @@
-// The model store: the GGUF files of --model-dir, and the parts of others that were fetched from peers.
+// The model store: the GGUF files of --model-dir, and the parts of others that were fetched from
+// peers.
 //
-// A model is named by the BLAKE2b-256 of its header and tensor table, each tensor by its own digest.
-// A fetched model is a sparse file of the full size, `<dir>/<model id>.gguf`, in which only the
-// header and the tensors this node needs are written; `<dir>/<model id>.have` lists what has been
-// verified. Nothing is used before it is verified.
+// A model is named by the BLAKE2b-256 of its header and tensor table, each tensor by its own
+// digest. A fetched model is a sparse file of the full size, `<dir>/<model id>.gguf`, in which only
+// the header and the tensors this node needs are written; `<dir>/<model id>.have` lists what has
+// been verified. Nothing is used before it is verified.
 //
 // One thread (the node's worker), except `find`, `served_names` and what they return.
 #pragma once

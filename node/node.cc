@@ -61,8 +61,9 @@ Result<> Node::open() {
   worker_ = std::make_unique<Worker>();
   compute_ = std::make_unique<SliceCompute>(std::move(backend), [this](ComputeEvent event) {
     auto shared = std::make_shared<ComputeEvent>(std::move(event));
-    WEFT_ASSERT(reports_.try_push([this, shared](Time now) { on_compute(std::move(*shared), now); }) ||
-                stopping_);
+    WEFT_ASSERT(reports_.try_push([this, shared](Time now) {
+      on_compute(std::move(*shared), now);
+    }) || stopping_);
     eventfd_write(wake_.get(), 1);
   });
   loader_ = std::make_unique<Loader>(*machine_, *store_, *compute_, *worker_,
@@ -256,12 +257,11 @@ void Node::dial_peers(Time now) {
 // Looks for new or changed files on the worker; a change becomes a new profile.
 void Node::rescan_models() {
   (void)worker_->post([this] {
-    const auto changed = store_->scan(options_.model_dirs,
-                                      [this](const std::string& path, uint64_t done, uint64_t total) {
-                                        log_debug("store.hash", {{"file", path}, {"done", done},
-                                                                 {"total", total}});
-                                        return !stopping_.load();
-                                      });
+    const auto changed = store_->scan(
+        options_.model_dirs, [this](const std::string& path, uint64_t done, uint64_t total) {
+          log_debug("store.hash", {{"file", path}, {"done", done}, {"total", total}});
+          return !stopping_.load();
+        });
     if (!changed.ok()) log_warn("store.scan", {{"error", changed.error().message}});
     auto offers = std::make_shared<std::vector<transport::ModelOffer>>(store_->offers());
     WEFT_ASSERT(reports_.try_push([this, offers](Time now) {

@@ -1,5 +1,5 @@
-// Node: one device of the mesh, running. It wires trust, links, discovery, the mesh's state machine,
-// compute and the model store together.
+// Node: one device of the mesh, running. It wires trust, links, discovery, the mesh's state
+// machine, compute and the model store together.
 //
 // Threads (docs/architecture.md): the mesh thread owns every socket, timer and the machine; the
 // compute thread owns the slice; the worker hashes and moves files; callers of the Service come on

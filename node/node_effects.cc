@@ -20,7 +20,8 @@ constexpr int kEffectRoundsMax = 8;
 }  // namespace
 
 void Node::carry_out_effects(Time now) {
-  // Carrying one out may cause others at once (a send that fails); the rest waits for the next turn.
+  // Carrying one out may cause others at once (a send that fails); the rest waits for the next
+  // turn.
   for (int round = 0; round < kEffectRoundsMax; ++round) {
     std::vector<mesh::Effect> effects = machine_->take_effects(now);
     if (effects.empty()) return;
@@ -125,8 +126,9 @@ void Node::serve(const mesh::ServeFetch& effect) {
     } else {
       chunk.error = bytes.error().message;
     }
-    WEFT_ASSERT(reports_.try_push([this, to = effect.to, chunk](Time now) { send(to, chunk, now); }) ||
-                stopping_);
+    WEFT_ASSERT(reports_.try_push([this, to = effect.to, chunk](Time now) {
+      send(to, chunk, now);
+    }) || stopping_);
     eventfd_write(wake_.get(), 1);
   });
 }
@@ -157,7 +159,8 @@ void Node::spread_roster() {
   const auto bytes = SharedBytes::adopt(membership_->roster.bytes());
   for (const crypto::Certificate& member : membership_->roster.members()) {
     if (member.member_id() == id_ || !links_->is_up(member.member_id())) continue;
-    (void)links_->send(member.member_id(), transport::RosterUpdate{bytes});  // beats tell who lacks it
+    (void)links_->send(member.member_id(),
+                       transport::RosterUpdate{bytes});  // beats tell who lacks it
   }
 }
 

@@ -136,11 +136,12 @@ Result<std::unique_ptr<CompletionStream>> Node::start(CompletionRequest request)
   auto queue = std::make_shared<TokenQueue>();
   auto opened = std::make_shared<Opened>();
   auto future = opened->promise.get_future();
-  const bool posted = post([this, queue, opened, generate = std::move(generate)](Time when) mutable {
-    auto session = machine_->open(std::move(generate), when);
-    if (session.ok()) streams_[*session] = queue;
-    opened->promise.set_value(std::move(session));
-  });
+  const bool posted =
+      post([this, queue, opened, generate = std::move(generate)](Time when) mutable {
+        auto session = machine_->open(std::move(generate), when);
+        if (session.ok()) streams_[*session] = queue;
+        opened->promise.set_value(std::move(session));
+      });
   if (!posted) return busy();
   if (future.wait_for(kOpenTimeout) != std::future_status::ready) return busy();
   WEFT_TRY(const SessionId session, future.get());

@@ -1,5 +1,5 @@
-// The page at `/`: HTML, CSS and script from node/page/, compiled in. It loads nothing from anywhere
-// else.
+// The page at `/`: HTML, CSS and script from node/page/, compiled in. It loads nothing from
+// anywhere else.
 #pragma once
 
 #include <optional>

@@ -18,7 +18,8 @@ bool is_address(const std::string& text) {
   if (!port.ok() || *port == 0 || *port > 65535) return false;
   const std::string_view host = std::string_view(text).substr(0, colon);
   if (host.front() == '[') return host.back() == ']' && host.size() > 2;
-  return host.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-") ==
+  return host.find_first_not_of(
+             "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-") ==
          std::string_view::npos;
 }
 

@@ -1,6 +1,6 @@
 // What this device can do, measured at start on the kernels that will run: how fast it streams
-// weights of each tensor type, how fast it multiplies many rows, what a layer costs besides, and how
-// much memory it may use.
+// weights of each tensor type, how fast it multiplies many rows, what a layer costs besides, and
+// how much memory it may use.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ struct ProfileOptions {
 };
 
 // About half a second. The backend must be idle. Leaves incarnation and offers to the caller.
-Result<transport::Profile> measure_profile(kernels::Backend& backend, const ProfileOptions& options);
+Result<transport::Profile> measure_profile(kernels::Backend& backend,
+                                           const ProfileOptions& options);
 
 // Four fifths of what the system (and the control group, if it sets a limit) has free now.
 uint64_t usable_memory();

@@ -1,5 +1,6 @@
-// SliceCompute: the real side of mesh/compute.h. One thread owns the backend and the slice; commands
-// come in through a bounded queue and are carried out in order, results go out through `post`.
+// SliceCompute: the real side of mesh/compute.h. One thread owns the backend and the slice;
+// commands come in through a bounded queue and are carried out in order, results go out through
+// `post`.
 #pragma once
 
 #include <atomic>

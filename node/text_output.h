@@ -1,5 +1,5 @@
-// StopMatcher: lets text through until one of the stop texts appears, and holds back what may be the
-// beginning of one.
+// StopMatcher: lets text through until one of the stop texts appears, and holds back what may be
+// the beginning of one.
 #pragma once
 
 #include <string>

@@ -29,7 +29,8 @@ std::string count_of(size_t count, const char* noun) {
 Result<> validate(const PlanRequest& request) {
   const size_t layers = request.model.layers.size();
   if (layers == 0 || layers > kLayersMax) {
-    return Error(ErrorCode::kInvalid, cat("a plan needs 1 to ", kLayersMax, " layers, got ", layers));
+    return Error(ErrorCode::kInvalid,
+                 cat("a plan needs 1 to ", kLayersMax, " layers, got ", layers));
   }
   if (request.nodes.empty()) return Error(ErrorCode::kUnavailable, "no node is there to plan for");
   if (request.nodes.size() > kNodesMax) {
@@ -43,11 +44,12 @@ Result<> validate(const PlanRequest& request) {
     }
   }
   if (request.min_nodes > std::min(request.nodes.size(), layers)) {
-    return Error(ErrorCode::kUnavailable,
-                 cat("a plan over at least ", count_of(request.min_nodes, "node"), " was asked for, ",
-                     request.nodes.size() < request.min_nodes
-                         ? cat("only ", count_of(request.nodes.size(), "node"), " can compute")
-                         : cat("the model has only ", count_of(layers, "layer"))));
+    return Error(
+        ErrorCode::kUnavailable,
+        cat("a plan over at least ", count_of(request.min_nodes, "node"), " was asked for, ",
+            request.nodes.size() < request.min_nodes
+                ? cat("only ", count_of(request.nodes.size(), "node"), " can compute")
+                : cat("the model has only ", count_of(layers, "layer"))));
   }
   return {};
 }
@@ -106,9 +108,10 @@ LeftOut explain(const PlanRequest& request, const Plan& chosen, size_t node, con
   }
   out.decode_tps_with = with_it->decode_tps;
   const double with = latency ? with_it->decode_tps : with_it->throughput_tps;
-  out.reason = with < best * 0.999
-                   ? cat("would make it slower: ", tps(with), " instead of ", tps(best), " tokens/s")
-                   : cat("would not make it faster: ", tps(best), " tokens/s without it");
+  out.reason =
+      with < best * 0.999
+          ? cat("would make it slower: ", tps(with), " instead of ", tps(best), " tokens/s")
+          : cat("would not make it faster: ", tps(best), " tokens/s without it");
   return out;
 }
 
@@ -171,10 +174,11 @@ Result<Plan> evaluate(const PlanRequest& request, const std::vector<Stage>& stag
     }
     const size_t index = size_t(node - request.nodes.begin());
     if (!costs.fits(index, stage.first_layer, stage.last_layer)) {
-      return Error(ErrorCode::kUnavailable,
-                   cat("layers ", stage.first_layer, "-", stage.last_layer - 1, " need ",
-                       format_bytes(stage_memory(request.model, stage.first_layer, stage.last_layer)),
-                       ", ", node->name, " offers ", format_bytes(node->memory_bytes)));
+      return Error(
+          ErrorCode::kUnavailable,
+          cat("layers ", stage.first_layer, "-", stage.last_layer - 1, " need ",
+              format_bytes(stage_memory(request.model, stage.first_layer, stage.last_layer)), ", ",
+              node->name, " offers ", format_bytes(node->memory_bytes)));
     }
     placements.push_back({index, stage.first_layer, stage.last_layer});
     next_layer = stage.last_layer;

@@ -67,7 +67,7 @@ struct PlanRequest {
   std::vector<Link> links;  // missing pairs take the defaults
   Objective objective = Objective::kLatency;
   NodeId head;              // where tokens go home to; zero: the first stage
-  size_t min_nodes = 1;     // use at least so many (demo, tests); refused if layers or nodes are fewer
+  size_t min_nodes = 1;  // use at least so many (demo, tests); refused if layers or nodes are fewer
 };
 
 struct Stage {

@@ -47,9 +47,9 @@ struct Figures {
 // exact; among plans of one bottleneck the latency is the best that the search keeps.
 std::vector<SearchResult> search_exact(const CostModel& costs, Objective objective);
 
-// For more nodes: several fixed orders of the nodes (fast first, near first, slow first), in each the
-// best cuts with nodes skipped freely, then swaps of neighbours while they help and the budget of
-// steps lasts. The three starting orders are always tried.
+// For more nodes: several fixed orders of the nodes (fast first, near first, slow first), in each
+// the best cuts with nodes skipped freely, then swaps of neighbours while they help and the budget
+// of steps lasts. The three starting orders are always tried.
 //   must_use  a node the plan has to use, or node_count for none
 //   steps     cells offered; about 100 million a second
 SearchResult search_heuristic(const CostModel& costs, Objective objective, size_t min_nodes,

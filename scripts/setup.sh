@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what weft needs from the package registries of Debian 12. Safe to run again: packages that
-# are there are left alone.
+# Installs what weft needs from the package registries of Debian 12. Safe to run again: packages
+# that are there are left alone.
 #   scripts/setup.sh           to build and run
 #   scripts/setup.sh --tests   and to test
 set -euo pipefail

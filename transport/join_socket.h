@@ -55,7 +55,8 @@ class JoinDialer {
  public:
   // Starts to connect to "192.168.1.7:40123"; `server` is the key that must answer.
   static Result<std::unique_ptr<JoinDialer>> open(const std::string& address,
-                                                  const crypto::CurveKeys& own, const crypto::CurveKey& server);
+                                                  const crypto::CurveKeys& own,
+                                                  const crypto::CurveKey& server);
   // How far the connection is, once it has changed or the time is over. kRefused: the other side
   // does not know this code.
   DialProgress wait_connected(Duration timeout);

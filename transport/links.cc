@@ -18,7 +18,8 @@ constexpr Duration kSelfTestTimeout = seconds(3);
 constexpr Duration kRedialFirst = milliseconds(250);
 constexpr Duration kRedialMax = seconds(5);
 constexpr int kRedialDoublingsMax = 5;
-constexpr int kRebindAttemptsMax = 100;  // 10 ms apart: the old socket closes in libzmq's own thread
+constexpr int kRebindAttemptsMax =
+    100;  // 10 ms apart: the old socket closes in libzmq's own thread
 constexpr size_t kMessagesWaitingMax = 4096;
 
 // The user id of a connection is its CURVE key in hexadecimal.

@@ -160,7 +160,8 @@ struct Step {
   uint32_t reserve_tokens = 0;    // KV positions the session may come to need
   bool sample = false;            // the last row's logits make a token
   SamplingParams sampling;        // if sample
-  std::vector<TokenId> history;   // if sample and the penalty asks for it: tokens before, newest last
+  std::vector<TokenId>
+      history;  // if sample and the penalty asks for it: tokens before, newest last
   std::vector<TokenId> tokens;    // first stage: [token_count]
   SharedBytes hidden;             // other stages: [token_count, hidden_dim] f32, little-endian
 };

@@ -1,6 +1,5 @@
-// The ZAP handler of one context: a pure look-up from a client's CURVE key to who it is. Served on the
-// thread that calls `serve`, so it shares no state with any other.
-// Source: RFC 27 (ZAP).
+// The ZAP handler of one context: a pure look-up from a client's CURVE key to who it is. Served on
+// the thread that calls `serve`, so it shares no state with any other. Source: RFC 27 (ZAP).
 #pragma once
 
 #include <functional>
@@ -14,7 +13,8 @@ namespace weft::transport {
 class ZapHandler {
  public:
   // The user id for a key under a domain, or nothing to refuse it.
-  using Admit = std::function<std::optional<std::string>(std::string_view domain, const crypto::CurveKey&)>;
+  using Admit =
+      std::function<std::optional<std::string>(std::string_view domain, const crypto::CurveKey&)>;
 
   // Binds inproc://zeromq.zap.01 of the context; it must be there before any socket is bound.
   static Result<ZapHandler> open(const ZmqContext& context, Admit admit);

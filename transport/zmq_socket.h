@@ -60,7 +60,8 @@ class ZmqSocket {
   // libzmq's own thread waits for ever on a monitor that nobody reads.
   ZmqSocket monitor(const ZmqContext& context);
 
-  // Never waits: kExhausted if no connection stands or its queue is full (libzmq does not say which).
+  // Never waits: kExhausted if no connection stands or its queue is full (libzmq does not say
+  // which).
   Result<> send(ByteView part, bool more = false);
   // Nothing if no part waits.
   std::optional<ReceivedPart> receive();

@@ -169,7 +169,8 @@ Result<Value> slice_of(Runtime& runtime, const Value& object, const Value* start
   const int64_t size = is_string ? int64_t(code_point_count(object.text()))
                                  : int64_t(object.items().size());
   const int64_t low = step > 0 ? 0 : -1, high = step > 0 ? size : size - 1;
-  WEFT_TRY(const int64_t first, slice_bound(runtime, start, size, step > 0 ? low : high, low, high));
+  WEFT_TRY(const int64_t first,
+           slice_bound(runtime, start, size, step > 0 ? low : high, low, high));
   WEFT_TRY(const int64_t last, slice_bound(runtime, stop, size, step > 0 ? high : low, low, high));
   if (is_string && step == 1) {
     const std::string_view text = object.text();

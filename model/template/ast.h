@@ -79,7 +79,16 @@ struct Concatenation {
   std::vector<ExpressionPtr> parts;
 };
 // `first op a op b`: every neighbouring pair must hold.
-enum class Comparison { kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual, kIn, kNotIn };
+enum class Comparison {
+  kEqual,
+  kNotEqual,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,
+  kIn,
+  kNotIn
+};
 struct Compare {
   ExpressionPtr first;
   std::vector<std::pair<Comparison, ExpressionPtr>> rest;

@@ -70,8 +70,9 @@ Error ExpressionParser::unexpected(std::string_view wanted) const {
 }
 
 Error ExpressionParser::too_deep(uint32_t line) {
-  return Error(ErrorCode::kExhausted, cat("template line ", line, ": this expression nests more than ",
-                                          kExpressionDepthMax, " deep"));
+  return Error(ErrorCode::kExhausted,
+               cat("template line ", line, ": this expression nests more than ",
+                   kExpressionDepthMax, " deep"));
 }
 
 Result<> ExpressionParser::expect_operator(std::string_view op) {

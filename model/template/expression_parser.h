@@ -46,7 +46,8 @@ class ExpressionParser {
 
  protected:
   Result<ExpressionPtr> expression(bool with_condition = true);
-  // `a, b`: a tuple without parentheses, or just an expression. Ends before a block's end or `stop`.
+  // `a, b`: a tuple without parentheses, or just an expression. Ends before a block's end or
+  // `stop`.
   Result<ExpressionPtr> tuple(bool with_condition = true);
   // `|name(...)|...` behind `input`, which may be null.
   Result<ExpressionPtr> filters(ExpressionPtr input);

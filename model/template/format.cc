@@ -78,7 +78,8 @@ class PercentFormatter {
       }
       const std::string_view key = text_.substr(at_, end - at_);
       argument = arguments_.dict().dict.find(key);
-      if (!argument) return runtime_.fail(cat("format names an unknown key '", printable(key), "'"));
+      if (!argument)
+        return runtime_.fail(cat("format names an unknown key '", printable(key), "'"));
       at_ = end + 1;
     }
     Conversion spec;

@@ -24,8 +24,9 @@ Result<Value> range(Runtime& runtime, const Arguments& arguments) {
   const uint64_t stride = step > 0 ? uint64_t(step) : 0 - uint64_t(step);
   const uint64_t count = empty ? 0 : (distance - 1) / stride + 1;
   if (count > kRangeMax) {
-    return Error(ErrorCode::kExhausted, cat("template line ", runtime.line(), ": a range of ", count,
-                                            " numbers; at most ", kRangeMax, " are allowed"));
+    return Error(ErrorCode::kExhausted,
+                 cat("template line ", runtime.line(), ": a range of ", count, " numbers; at most ",
+                     kRangeMax, " are allowed"));
   }
   WEFT_CHECK(runtime.room(count * sizeof(Value)));
   std::vector<Value> numbers;

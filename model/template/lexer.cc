@@ -273,8 +273,8 @@ class Lexer {
     return {};
   }
 
-  // Resolves the escape at `end` (a backslash with something behind it), as Python's literals do; an
-  // unknown one stays as it is.
+  // Resolves the escape at `end` (a backslash with something behind it), as Python's literals do;
+  // an unknown one stays as it is.
   bool escape(size_t& end, std::string& value) const {
     static constexpr std::string_view kLetters = "abfnrtv\\'\"";
     static constexpr std::string_view kMeanings = "\a\b\f\n\r\t\v\\'\"";

@@ -320,7 +320,8 @@ Result<> sort_by_keys(Runtime& runtime, const std::vector<Value>& keys, bool des
   std::vector<size_t> merged(count);
   for (size_t width = 1; width < count; width *= 2) {
     for (size_t begin = 0; begin < count; begin += 2 * width) {
-      const size_t middle = std::min(begin + width, count), end = std::min(begin + 2 * width, count);
+      const size_t middle = std::min(begin + width, count),
+                   end = std::min(begin + 2 * width, count);
       size_t left = begin, right = middle;
       for (size_t out = begin; out < end; ++out) {
         bool take_right = left == middle;

@@ -15,7 +15,8 @@ inline constexpr uint32_t kBlockDepthMax = 64;
 inline constexpr uint32_t kExpressionDepthMax = 96;
 
 // kInvalid with the line for what is no template, or one outside the subset (inheritance, imports,
-// recursive loops, unpacking of call arguments, unknown filters and tests); kExhausted over a limit.
+// recursive loops, unpacking of call arguments, unknown filters and tests); kExhausted over a
+// limit.
 Result<Block> parse(std::string_view source);
 
 }  // namespace weft::model::jinja

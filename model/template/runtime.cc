@@ -60,8 +60,9 @@ Result<> Runtime::room(uint64_t bytes) const {
 
 Result<uint32_t> Runtime::nest(uint32_t inner) const {
   if (inner < limits_.depth) return inner + 1;
-  return Error(ErrorCode::kExhausted, cat("template line ", line_, ": lists or dicts nest more than ",
-                                          limits_.depth, " deep"));
+  return Error(
+      ErrorCode::kExhausted,
+      cat("template line ", line_, ": lists or dicts nest more than ", limits_.depth, " deep"));
 }
 
 Result<Value> Runtime::string(std::string text) {

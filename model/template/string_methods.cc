@@ -100,7 +100,8 @@ std::vector<Text> words(Text text, uint64_t limit, bool from_right) {
     text = strip(text.substr(cut), Side::kLeft);
   }
   if (!text.empty()) found.push_back(text);
-  if (from_right && limit < found.size() && found.size() - limit > 1) {  // what is left of the last cut stays one piece
+  if (from_right && limit < found.size() &&
+      found.size() - limit > 1) {  // what is left of the last cut stays one piece
     const Text& last_kept_whole = found[found.size() - limit - 1];
     const Text head(whole.data(),
                     size_t(last_kept_whole.data() + last_kept_whole.size() - whole.data()));

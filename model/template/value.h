@@ -111,7 +111,9 @@ class Value {
   LoopBody& loop() const { return **get<std::shared_ptr<LoopBody>>(); }
   const CallableBody& callable() const { return **get<std::shared_ptr<const CallableBody>>(); }
   // Null for an undefined value of no name.
-  const UndefinedBody* undefined() const { return get<std::shared_ptr<const UndefinedBody>>()->get(); }
+  const UndefinedBody* undefined() const {
+    return get<std::shared_ptr<const UndefinedBody>>()->get();
+  }
 
   // How many containers lie in one another below and at this value; 0 for a scalar.
   uint32_t depth() const;
@@ -140,7 +142,8 @@ class Value {
 // it for more fails with `message`.
 struct UndefinedBody {
   std::string message;  // "'x' is undefined"
-  bool unsafe = false;  // an attribute that the sandbox refuses; `message` is the error's whole text
+  bool unsafe =
+      false;  // an attribute that the sandbox refuses; `message` is the error's whole text
   Charge charge;
 };
 
@@ -213,8 +216,8 @@ struct CallableBody {
   Charge charge;
 };
 
-// A text that is equal for equal keys and different for different ones; false if the value cannot be
-// hashed (a list, a dict, a namespace, ...).
+// A text that is equal for equal keys and different for different ones; false if the value cannot
+// be hashed (a list, a dict, a namespace, ...).
 bool hash_key(const Value& key, std::string& out);
 
 // Python's bool(value).

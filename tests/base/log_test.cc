@@ -11,7 +11,8 @@ TEST(Log, WritesTheEventAndItsFieldsOnOneLine) {
   ::testing::internal::CaptureStderr();
   log_warn("stage.lost", {{"session", 7}, {"why", "link \"a\"\nbroke"}});
   const std::string line = ::testing::internal::GetCapturedStderr();
-  EXPECT_NE(line.find("stage.lost session=7 why=\"link \\\"a\\\"?broke\""), std::string::npos) << line;
+  EXPECT_NE(line.find("stage.lost session=7 why=\"link \\\"a\\\"?broke\""), std::string::npos)
+      << line;
   EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1);
 }
 

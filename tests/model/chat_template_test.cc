@@ -179,7 +179,8 @@ TEST(ChatTemplate, EndsHostileTemplatesAtALimit) {
       "{{ range(-9223372036854775807, 9223372036854775807, 3) }}",
       "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
       "{% macro f() %}{{ f() ~ f() }}{% endmacro %}{{ f() }}",
-      "{% macro f(x) %}{% call f(x) %}{{ caller() }}{% endcall %}{{ caller() }}{% endmacro %}{{ f(1) }}",
+      "{% macro f(x) %}{% call f(x) %}{{ caller() }}{% endcall %}{{ caller() }}{% endmacro %}{{ "
+      "f(1) }}",
       "{% set x = 'a' * 8000000 %}" + loop + "{% if x == x ~ '' %}{% endif %}{% endfor %}",
       "{% set x = 'a' * 8000000 %}" + loop + "{% if x.rfind('b') %}{% endif %}{% endfor %}",
       "{% set x = 'a' * 8000000 %}" + loop + "{% set y = x|upper %}{% endfor %}",

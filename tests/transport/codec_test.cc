@@ -69,13 +69,26 @@ std::vector<Message> samples() {
   manifest.file_bytes = 1000;
   manifest.tensors.resize(3);
   manifest.tensors[1].bytes.fill(9);
-  return {hello, beat, profile, LinkProbe{1, true, SharedBytes::adopt(Bytes(100, 7))}, propose,
-          Ready{{9}, 0.5f, ErrorCode::kIo, "no room"}, Activate{{9}}, Stale{{9}, {77}},
-          Want{sample_offer().model}, sample_step(), tokens, Token{{9}, {77}, 8, 1234},
-          Close{{9}, {77}}, Refused{{9}, {77}, ErrorCode::kExhausted, "full"},
-          ManifestRequest{sample_offer().model}, manifest, Fetch{sample_offer().model, 5, 4096, 1000},
+  return {hello,
+          beat,
+          profile,
+          LinkProbe{1, true, SharedBytes::adopt(Bytes(100, 7))},
+          propose,
+          Ready{{9}, 0.5f, ErrorCode::kIo, "no room"},
+          Activate{{9}},
+          Stale{{9}, {77}},
+          Want{sample_offer().model},
+          sample_step(),
+          tokens,
+          Token{{9}, {77}, 8, 1234},
+          Close{{9}, {77}},
+          Refused{{9}, {77}, ErrorCode::kExhausted, "full"},
+          ManifestRequest{sample_offer().model},
+          manifest,
+          Fetch{sample_offer().model, 5, 4096, 1000},
           Chunk{sample_offer().model, 5, 4096, SharedBytes::adopt(Bytes(1000, 1)), "late"},
-          RosterUpdate{SharedBytes::adopt(Bytes(300, 2))}, ErrorReport{ErrorCode::kDenied, "no"}};
+          RosterUpdate{SharedBytes::adopt(Bytes(300, 2))},
+          ErrorReport{ErrorCode::kDenied, "no"}};
 }
 
 TEST(Codec, EveryMessageComesBackAsItWent) {

@@ -1,0 +1,60 @@
+#include "node/mesh_report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace weft::node {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Json = nlohmann::ordered_json;
+
+const Json kPlan = Json::parse(R"({
+  "epoch": 7, "model_name": "tiny", "layer_count": 12, "active": true,
+  "predicted": {"decode_tps": 20.5},
+  "stages": [{"name": "desk", "first_layer": 0, "last_layer": 8},
+             {"name": "shelf", "first_layer": 8, "last_layer": 12}],
+  "left_out": [{"name": "phone", "reason": "too little memory"}]})");
+
+TEST(MeshReport, APlanShowsItsStagesAndWhoWasLeftOut) {
+  const std::string text = plan_text(kPlan);
+  EXPECT_THAT(text, HasSubstr("plan 7: tiny over 12 layers\n"));
+  EXPECT_THAT(text, HasSubstr("20.5 tokens/s"));
+  EXPECT_THAT(text, HasSubstr("layers   8-11"));
+  EXPECT_THAT(text, HasSubstr("left out: too little memory"));
+}
+
+TEST(MeshReport, APlanThatLoadsSaysHowFarItIs) {
+  Json plan = kPlan;
+  plan["active"] = false;
+  plan["progress"] = 0.25;
+  EXPECT_THAT(plan_text(plan), HasSubstr("(loading, 25 %)"));
+}
+
+TEST(MeshReport, AStatusMarksThisNodeAndTheCoordinatorAndNamesTheProblem) {
+  const Json mesh = Json::parse(R"({"coordinator": "b", "problem": "no model is offered",
+    "nodes": [{"id": "a", "name": "desk", "self": true, "state": "alive"},
+              {"id": "b", "name": "shelf", "state": "suspect",
+               "layers": {"first": 3, "last": 5}}]})");
+  const std::string text = status_text(mesh);
+  EXPECT_THAT(text, HasSubstr("desk (this) "));
+  EXPECT_THAT(text, HasSubstr("shelf *"));
+  EXPECT_THAT(text, HasSubstr("3-4"));
+  EXPECT_THAT(text, HasSubstr("problem: no model is offered"));
+}
+
+TEST(MeshReport, MissingAndWrongFieldsReadAsNothing) {
+  const Json mesh =
+      Json::parse(R"({"nodes": [{"name": 5, "load": null, "layers": null}], "plan": null})");
+  EXPECT_THAT(status_text(mesh), Not(HasSubstr("plan")));
+  EXPECT_FALSE(plan_text(Json::object()).empty());
+}
+
+TEST(MeshReport, ANamesControlCharactersDoNotReachTheTerminal) {
+  const Json mesh = {{"nodes", {{{"name", "a\x1b[2Jb"}}}}};
+  EXPECT_THAT(status_text(mesh), Not(HasSubstr("\x1b")));
+}
+
+}  // namespace
+}  // namespace weft::node

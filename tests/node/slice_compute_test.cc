@@ -1,0 +1,143 @@
+#include "node/slice_compute.h"
+
+#include <gtest/gtest.h>
+
+#include "base/queue.h"
+#include "kernels/backend.h"
+#include "tests/kernels/tiny_model.h"
+
+namespace weft::node {
+namespace {
+
+constexpr uint32_t kLayers = 3;
+
+class SliceComputeTest : public ::testing::Test {
+ protected:
+  SliceComputeTest() : compute_(kernels::make_reference_backend(), [this](ComputeEvent event) {
+      ASSERT_TRUE(events_.try_push(std::move(event)));
+    }) {}
+
+  // Loads the whole model and waits for it.
+  Result<> load(uint64_t epoch, uint32_t kv_tokens = 64) {
+    LoadRequest request;
+    request.epoch = Epoch{epoch};
+    request.model =
+        std::shared_ptr<const model::Model>(std::shared_ptr<void>(), &tiny_.get());
+    request.model_path = tiny_.path();
+    request.last_layer = kLayers;
+    request.kv_tokens = kv_tokens;
+    request.rows_max = 32;
+    compute_.load(std::move(request));
+    while (auto event = events_.pop(seconds(20))) {
+      if (auto* loaded = std::get_if<SliceLoaded>(&*event)) {
+        EXPECT_EQ(loaded->epoch.value, epoch);
+        if (loaded->result.ok()) EXPECT_GT(loaded->memory_bytes, 0u);
+        return loaded->result;
+      }
+    }
+    return Error(ErrorCode::kTimeout, "no answer to the load");
+  }
+  mesh::BatchSequence prompt(uint64_t session, uint32_t count, uint32_t salt) const {
+    mesh::BatchSequence sequence;
+    sequence.session = SessionId{session};
+    sequence.row_count = count;
+    sequence.tokens = tiny_.tokens(count, salt);
+    sequence.sample = true;
+    return sequence;
+  }
+  Result<mesh::BatchOutput> run(uint64_t epoch, std::vector<mesh::BatchSequence> sequences) {
+    mesh::BatchJob batch;
+    batch.epoch = Epoch{epoch};
+    for (const auto& sequence : sequences) batch.row_count += sequence.row_count;
+    batch.sequences = std::move(sequences);
+    EXPECT_TRUE(compute_.submit(++job_, std::move(batch)));
+    while (auto event = events_.pop(seconds(20))) {
+      if (auto* done = std::get_if<BatchDone>(&*event)) {
+        EXPECT_EQ(done->job, job_);
+        return std::move(done->output);
+      }
+    }
+    return Error(ErrorCode::kTimeout, "no answer to the batch");
+  }
+
+  kernels::TinyModel tiny_;
+  BoundedQueue<ComputeEvent> events_{1024};
+  uint64_t job_ = 0;
+  SliceCompute compute_;
+};
+
+TEST_F(SliceComputeTest, TwoSessionsInOneBatchGiveWhatEachGivesAlone) {
+  ASSERT_TRUE(load(1).ok());
+  const auto together = run(1, {prompt(1, 5, 1), prompt(2, 9, 2)});
+  ASSERT_TRUE(together.ok()) << together.error().message;
+  compute_.release(Epoch{1}, SessionId{1});
+  compute_.release(Epoch{1}, SessionId{2});
+  const auto first = run(1, {prompt(3, 5, 1)}), second = run(1, {prompt(4, 9, 2)});
+  ASSERT_TRUE(first.ok() && second.ok());
+  ASSERT_EQ(together->sequences.size(), 2u);
+  EXPECT_FALSE(together->sequences[0].error || together->sequences[1].error);
+  EXPECT_EQ(together->sequences[0].token, first->sequences[0].token);
+  EXPECT_EQ(together->sequences[1].token, second->sequences[0].token);
+  EXPECT_GT(together->elapsed_s, 0);
+}
+
+TEST_F(SliceComputeTest, OneSequencesErrorDoesNotSpoilTheOther) {
+  ASSERT_TRUE(load(1).ok());
+  const auto alone = run(1, {prompt(1, 5, 1)});
+  compute_.release(Epoch{1}, SessionId{1});
+  mesh::BatchSequence bad = prompt(2, 4, 2);
+  bad.tokens[1] = 1'000'000;  // beyond the vocabulary
+  const auto mixed = run(1, {bad, prompt(3, 5, 1)});
+  ASSERT_TRUE(alone.ok() && mixed.ok());
+  EXPECT_TRUE(mixed->sequences[0].error);
+  EXPECT_FALSE(mixed->sequences[1].error);
+  EXPECT_EQ(mixed->sequences[1].token, alone->sequences[0].token);
+}
+
+TEST_F(SliceComputeTest, ASessionWithoutRoomIsExhaustedAndTheOtherRuns) {
+  ASSERT_TRUE(load(1, 64).ok());
+  mesh::BatchSequence first = prompt(1, 5, 1), second = prompt(2, 4, 2);
+  first.reserve_tokens = second.reserve_tokens = 60;  // of 64 in all
+  const auto output = run(1, {first, second});
+  ASSERT_TRUE(output.ok());
+  EXPECT_FALSE(output->sequences[0].error);
+  ASSERT_TRUE(output->sequences[1].error);
+  EXPECT_EQ(output->sequences[1].error->code, ErrorCode::kExhausted);
+}
+
+TEST_F(SliceComputeTest, ABatchOfAnotherEpochIsStale) {
+  ASSERT_FALSE(run(1, {prompt(1, 3, 1)}).ok());  // nothing is loaded yet
+  ASSERT_TRUE(load(2).ok());
+  const auto output = run(1, {prompt(1, 3, 1)});
+  ASSERT_FALSE(output.ok());
+  EXPECT_EQ(output.error().code, ErrorCode::kStale);
+}
+
+TEST_F(SliceComputeTest, ADropEndsOlderSlicesOnly) {
+  ASSERT_TRUE(load(2).ok());
+  compute_.drop(Epoch{2});
+  EXPECT_TRUE(run(2, {prompt(1, 3, 1)}).ok());
+  compute_.drop(Epoch{3});
+  EXPECT_EQ(run(2, {prompt(1, 3, 1)}).error().code, ErrorCode::kStale);
+}
+
+TEST_F(SliceComputeTest, AReleasedSessionsRoomIsFreeAgain) {
+  ASSERT_TRUE(load(1).ok());
+  const auto one = run(1, {prompt(1, 3, 1)});
+  const auto two = run(1, {prompt(2, 3, 1)});
+  compute_.release(Epoch{1}, SessionId{1});
+  compute_.release(Epoch{1}, SessionId{2});
+  const auto three = run(1, {prompt(3, 3, 1)});
+  ASSERT_TRUE(one.ok() && two.ok() && three.ok());
+  EXPECT_LT(two->kv_free_tokens, one->kv_free_tokens);
+  EXPECT_EQ(three->kv_free_tokens, one->kv_free_tokens);
+}
+
+TEST_F(SliceComputeTest, ALoadThatCannotWorkSaysWhichModel) {
+  const auto loaded = load(1, 1u << 31);
+  ASSERT_FALSE(loaded.ok());
+  EXPECT_NE(loaded.error().message.find(tiny_.path()), std::string::npos);
+}
+
+}  // namespace
+}  // namespace weft::node

@@ -55,15 +55,20 @@ void Machine::Parts::on_joined(NodeId node, Time now) {
 void Machine::Parts::on_died(const MemberChange& change, Time now) {
   const std::string name = members.name(change.node);
   log_warn("member.died", {{"node", name}, {"why", change.why}});
-  if (rollout.on_death(change.node)) {
-    sessions.on_plan_lost(cat("node ", name, ", which had layers of the model, is gone (",
-                              change.why, "); the mesh is making a new plan, ask again"),
-                          now);
-    stage.stop();
+  if (rollout.needs(change.node)) {
+    lose_plan(cat("node ", name, ", which had layers of the model, is gone (", change.why,
+                  "); the mesh is making a new plan, ask again"),
+              now);
   }
   stage.on_head_dead(change.node);
   fetcher.on_holder_lost(change.node, now);
   coordinator.on_death(change.node, now);
+}
+
+void Machine::Parts::lose_plan(const std::string& why, Time now) {
+  rollout.lose();
+  sessions.on_plan_lost(why, now);
+  stage.stop();
 }
 
 void Machine::Parts::tick(Time now) {

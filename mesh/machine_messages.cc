@@ -52,7 +52,20 @@ void Machine::Parts::on(NodeId from, transport::Beat& beat, Time now) {
   }
   if (beat.roster_epoch < roster_epoch) outbox.emit(RosterBehind{from});
   if (measured_links(beat) > measured) coordinator.on_change(now);
-  if (!beat.leaving) keep_plan(from, beat);
+  if (beat.leaving) return;
+  follow(from, beat, now);
+  keep_plan(from, beat);
+}
+
+// What the plan that a peer serves says about ours. One that heads streams of our epoch serves that
+// epoch, and on a link its beats and rows keep their order: if it does not, its streams are over
+// and their Close was lost. And if a stage of ours serves a newer plan, ours is history; this
+// happens to a node that was stopped for a while.
+void Machine::Parts::follow(NodeId peer, const transport::Beat& beat, Time now) {
+  if (beat.active_epoch != stage.epoch()) stage.on_head_dead(peer);
+  if (beat.active_epoch > rollout.active_epoch() && rollout.needs(peer)) {
+    lose_plan("the mesh has moved to a new plan; ask again", now);
+  }
 }
 
 // The node of the active plan's first stage is the plan's keeper: it hands the plan to every member

@@ -78,6 +78,8 @@ class Machine::Parts {
   void on(NodeId from, transport::ErrorReport& report, Time now);
 
   void activate(Epoch epoch);
+  void lose_plan(const std::string& why, Time now);
+  void follow(NodeId peer, const transport::Beat& beat, Time now);
   void keep_plan(NodeId peer, const transport::Beat& beat);
   void on_joined(NodeId node, Time now);
   void on_died(const MemberChange& change, Time now);

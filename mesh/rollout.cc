@@ -100,10 +100,8 @@ void Rollout::on_slice_loaded(Epoch epoch, Result<> result, Time now) {
   answer(now);
 }
 
-bool Rollout::on_death(NodeId node) {
-  if (!active_ || !stage_index(*plan_, node)) return false;
-  active_ = false;
-  return true;
+bool Rollout::needs(NodeId node) const {
+  return active_ && stage_index(*plan_, node).has_value();
 }
 
 void Rollout::tick(Time now) {

@@ -34,8 +34,10 @@ class Rollout {
   void on_ready(NodeId from, const transport::Ready& ready);
   void on_load_progress(Epoch epoch, float progress, Time now);
   void on_slice_loaded(Epoch epoch, Result<> result, Time now);
-  // True: the active plan needed that node and is lost.
-  bool on_death(NodeId node);
+  // Does the active plan need that node?
+  bool needs(NodeId node) const;
+  // A stage of the active plan is gone, or serves a newer one.
+  void lose() { active_ = false; }
   // Says Ready late if a fellow stage could not be reached at first.
   void tick(Time now);
 

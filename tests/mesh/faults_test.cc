@@ -49,7 +49,7 @@ class Chaos {
 
   void act() {
     const uint8_t number = uint8_t(1 + random_.below(kNodes));
-    switch (random_.below(12)) {
+    switch (random_.below(14)) {
       case 0:
         if (up(number)) mesh_.kill(number, random_.below(2) == 0);
         return;
@@ -58,7 +58,8 @@ class Chaos {
         if (!up(number)) start(number);
         return;
       case 3:
-        if (up(number)) mesh_.with(number, [&](Machine& machine) { machine.leave(mesh_.now); });
+        if (up(number) && !mesh_.paused(number))
+          mesh_.with(number, [&](Machine& machine) { machine.leave(mesh_.now); });
         if (up(number)) mesh_.kill(number);
         return;
       case 4:
@@ -75,8 +76,11 @@ class Chaos {
         return;
     }
   }
+  void resume_all() {
+    for (uint8_t number = 1; number <= kNodes; ++number) mesh_.resume(number);
+  }
   void open_some(uint8_t number) {
-    if (!up(number)) return;
+    if (!up(number) || mesh_.paused(number)) return;
     for (uint64_t i = random_.below(4); i > 0; --i) {
       const auto request = make_request(uint32_t(1 + random_.below(600)),
                                         uint32_t(1 + random_.below(200)), random_.next());
@@ -84,7 +88,7 @@ class Chaos {
     }
   }
   void cancel_one(uint8_t number) {
-    if (!up(number)) return;
+    if (!up(number) || mesh_.paused(number)) return;
     for (auto& [id, stream] : mesh_.at(number).streams) {
       if (stream.result) continue;
       mesh_.with(number, [&, id = id](Machine& machine) { machine.cancel(id, mesh_.now); });
@@ -95,6 +99,7 @@ class Chaos {
   void calm() {
     mesh_.heal();
     mesh_.faults = {};
+    resume_all();
     for (uint8_t number = 1; number <= kNodes; ++number) {
       if (!up(number)) start(number);
     }

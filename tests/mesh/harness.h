@@ -146,10 +146,20 @@ class Mesh {
     const NodeId id = node_id(number);
     nodes.at(id).machine.reset();
     ++lives_[id];
+    paused_.erase(id);
+    waiting_.erase(id);
     if (!noticed) return;
     for (auto& [other, peer] : nodes) {
       if (peer.machine) link_down_at(other, id);
     }
+  }
+  // The process stands still (SIGSTOP, a closed lid): what arrives meanwhile waits in the network.
+  void pause(uint8_t number) { paused_.insert(node_id(number)); }
+  bool paused(uint8_t number) const { return paused_.contains(node_id(number)); }
+  void resume(uint8_t number) {
+    const NodeId id = node_id(number);
+    paused_.erase(id);
+    for (auto& act : std::exchange(waiting_[id], {})) act();
   }
   // Messages between the two sides are lost; no link breaks.
   void cut(std::set<uint8_t> side) {
@@ -195,7 +205,7 @@ class Mesh {
       }
       if (now.ns % kTick != 0) continue;
       for (auto& [id, node] : nodes) {
-        if (!node.machine) continue;
+        if (!node.machine || paused_.contains(id)) continue;
         node.machine->on_tick(now);
         carry_out(node);
       }
@@ -285,11 +295,18 @@ class Mesh {
   }
   // Runs on the node's machine, unless the node has died or restarted meanwhile.
   void later(NodeId id, Time when, std::function<void(Node&)> act) {
-    at_time(when, [this, id, life = lives_[id], act = std::move(act)] {
+    auto alive = [this, id, life = lives_[id], act = std::move(act)] {
       Node& node = nodes.at(id);
       if (!node.machine || lives_[id] != life) return;
       act(node);
       carry_out(node);
+    };
+    at_time(when, [this, id, alive = std::move(alive)] {
+      if (paused_.contains(id)) {
+        waiting_[id].push_back(alive);
+      } else {
+        alive();
+      }
     });
   }
   void tell_members(Machine& machine) {
@@ -374,7 +391,8 @@ class Mesh {
   uint64_t next_order_ = 0;
   uint64_t incarnations_ = 100;
   std::map<NodeId, int> lives_;
-  std::set<NodeId> roster_, cut_;
+  std::set<NodeId> roster_, cut_, paused_;
+  std::map<NodeId, std::vector<std::function<void()>>> waiting_;
   std::map<std::pair<NodeId, NodeId>, Time> last_delivery_;
 };
 

@@ -209,6 +209,31 @@ TEST(Machine, ANewMemberLearnsThePlanAndIsAHeadAtOnce) {
   EXPECT_TRUE(mesh.run_until([&] { return finished(mesh.stream(2, *running)); }));
 }
 
+TEST(Machine, ANodeThatWasStoppedForAWhileServesAgainSoon) {
+  Mesh mesh;
+  mesh.config.min_nodes = 2;
+  for (const uint8_t number : {1, 2, 3}) mesh.start(number, make_profile(6, number != 3));
+  ASSERT_TRUE(mesh.run_until([&] { return mesh.all_active(); }));
+  // Streams through the stage that stops, headed by it and by others.
+  const Result<SessionId> own = mesh.open(2, make_request(10, 1500));
+  const Result<SessionId> other = mesh.open(3, make_request(10, 1500));
+  ASSERT_TRUE(own.ok() && other.ok());
+  mesh.run_for(milliseconds(300));
+  const Time stopped = mesh.now;
+  mesh.pause(2);
+  ASSERT_TRUE(
+      mesh.run_until([&] { return mesh.stream(3, *other).result.has_value(); }, seconds(5)));
+  mesh.run_for(seconds(10) - (mesh.now - stopped));
+  EXPECT_TRUE(mesh.view(1).plan.active) << "the others serve without it";
+  EXPECT_TRUE(mesh.stream(3, *other).ended - stopped <= seconds(5));
+
+  mesh.resume(2);
+  ASSERT_TRUE(mesh.run_until([&] { return mesh.all_active(); }, seconds(5)));
+  EXPECT_TRUE(mesh.stream(2, *own).result.has_value());
+  EXPECT_TRUE(finished(mesh.ask(2, make_request(10, 10))));
+  EXPECT_TRUE(mesh.defects().empty());
+}
+
 TEST(Machine, AGoodbyeIsNoticedAtOnce) {
   Mesh mesh;
   start_three(mesh);

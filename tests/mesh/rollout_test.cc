@@ -127,12 +127,13 @@ TEST_F(RolloutTest, AFellowThatComesUpInTimeMakesItReady) {
 TEST_F(RolloutTest, ALostPlanIsActiveAgainOnlyOnceItsNodeIsBack) {
   rollout_.on_propose(node_id(2), plan(1, {2, 3}), now_);
   rollout_.activate(Epoch{1 << 16});
-  EXPECT_FALSE(rollout_.on_death(node_id(9))) << "it had no layers";
+  EXPECT_FALSE(rollout_.needs(node_id(9))) << "it has no layers";
   members_.on_link_down(node_id(3), now_);
   members_.tick(now_ + kBrokenLinkDeadAfter / 2);
   members_.tick(now_ + kBrokenLinkDeadAfter);
   ASSERT_FALSE(members_.is_alive(node_id(3)));
-  EXPECT_TRUE(rollout_.on_death(node_id(3)));
+  EXPECT_TRUE(rollout_.needs(node_id(3)));
+  rollout_.lose();
   EXPECT_EQ(rollout_.active(), nullptr);
   EXPECT_FALSE(rollout_.activate(Epoch{1 << 16}));
   members_.on_hello(node_id(3), 2, now_ + seconds(2));

@@ -129,6 +129,7 @@ Result<std::unique_ptr<CompletionStream>> Node::start(CompletionRequest request)
   }
   WEFT_TRY(const auto text, model_text(now.plan.model));
   WEFT_TRY(mesh::GenerateRequest generate, to_tokens(request, *text));
+  const uint32_t prompt_tokens = uint32_t(generate.tokens.size());
 
   struct Opened {
     std::promise<Result<SessionId>> promise;
@@ -148,7 +149,7 @@ Result<std::unique_ptr<CompletionStream>> Node::start(CompletionRequest request)
   // The tokenizer lives as long as the model text it came from.
   std::shared_ptr<const model::Tokenizer> tokenizer(text, text->tokenizer.get());
   return std::unique_ptr<CompletionStream>(std::make_unique<MeshStream>(
-      std::move(tokenizer), queue, request.stop, [this, session] {
+      std::move(tokenizer), queue, request.stop, prompt_tokens, [this, session] {
         (void)post([this, session](Time when) {
           streams_.erase(session);
           machine_->cancel(session, when);

@@ -46,7 +46,8 @@ Result<> check_address(const std::string& text, const char* flag) {
                         : parse_u64(std::string_view(text).substr(colon + 1));
   if (colon == 0 || !port.ok() || *port > 65535) {
     return Error(ErrorCode::kInvalid,
-                 cat(flag, " ", text, ": write ADDR:PORT with a port up to 65535, as 127.0.0.1:7070"));
+                 cat(flag, " ", text,
+                     ": write ADDR:PORT with a port up to 65535, as 127.0.0.1:7070"));
   }
   return {};
 }
@@ -58,8 +59,8 @@ Result<> ensure_mesh(const UpOptions& options) {
   if (in_mesh) return {};
   bool agreed = options.yes;
   if (!agreed && isatty(STDIN_FILENO)) {
-    std::fprintf(stderr, "This device is in no mesh yet. Make a new one here? "
-                         "(To join another device's mesh, answer n and use `weft join CODE`.) [Y/n] ");
+    std::fprintf(stderr, "This device is in no mesh yet. Make a new one here? (To join another "
+                         "device's mesh, answer n and use `weft join CODE`.) [Y/n] ");
     std::string line;
     std::getline(std::cin, line);
     agreed = line.empty() || line[0] == 'y' || line[0] == 'Y';
@@ -212,7 +213,8 @@ void add_mesh_commands(CLI::App& app, CliContext& context) {
       ->capture_default_str()->check(CLI::Range(32u, 1u << 24));
   command->add_option("--objective", up.objective, "plan for one user's latency or many users")
       ->capture_default_str()->check(CLI::IsMember({"latency", "throughput"}));
-  command->add_option("--min-nodes", up.node.min_nodes, "spread a model over at least so many nodes")
+  command->add_option("--min-nodes", up.node.min_nodes,
+                      "spread a model over at least so many nodes")
       ->capture_default_str()->check(CLI::Range(1, 64));
   command->add_flag("!--no-mdns", up.node.mdns, "do not use multicast at all");
   command->add_option("--api-key-file", up.api_key_file,

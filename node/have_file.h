@@ -1,4 +1,4 @@
-// The `.have` file beside a fetched model: its manifest, its name and which items have been verified.
+// The `.have` file beside a fetched model: its manifest, its name and which items are verified.
 //
 //   "WFTH1", model id (32), file bytes u64, header bytes u64, name (u32 length, text),
 //   tensor count u32, digest (32) of each, item count u32, each item u32,

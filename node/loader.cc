@@ -83,7 +83,9 @@ void Loader::check_again(uint32_t item, size_t left, Time now) {
       if (!request_ || request_number_ != number) return;
       if (!checked->ok()) return fail(Error(checked->error()), then);
       // Progress that rises tells the coordinator that this stage is alive.
-      if (!header_only_) machine_.on_load_progress(request_->epoch, kCheckShare / float(left), then);
+      if (!header_only_) {
+        machine_.on_load_progress(request_->epoch, kCheckShare / float(left), then);
+      }
       advance(then);
     });
   });

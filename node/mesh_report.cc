@@ -121,6 +121,9 @@ std::string status_text(const Json& mesh) {
   if (const std::string problem = text_of(mesh, "problem"); !problem.empty()) {
     out += wrapped("problem: ", problem);
   }
+  if (const std::string alarm = text_of(mesh, "alarm"); !alarm.empty()) {
+    out += wrapped("! ", alarm + " (`weft members --clear-alarm` then).");
+  }
   return out;
 }
 

@@ -30,13 +30,13 @@ NodeCounters Node::counters() {
 
 Health Node::health() {
   std::lock_guard lock(mutex_);
-  if (!failure_.empty()) return {false, failure_};
-  if (view_.has_plan && view_.plan.active) return {true, ""};
+  if (!failure_.empty()) return {false, failure_, alarm_};
+  if (view_.has_plan && view_.plan.active) return {true, "", alarm_};
   if (view_.has_plan) {
     return {false, cat("the mesh is loading ", view_.plan.model_name, " (",
-                       int(view_.plan.progress * 100), " %)")};
+                       int(view_.plan.progress * 100), " %)"), alarm_};
   }
-  return {false, view_.problem.empty() ? "the node is starting" : view_.problem};
+  return {false, view_.problem.empty() ? "the node is starting" : view_.problem, alarm_};
 }
 
 std::vector<ServedModel> Node::models() {

@@ -57,7 +57,7 @@ TEST_F(CliMeshTest, StatusWithoutTheKeySaysHowToGiveIt) {
   EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("--api-key-file FILE"));
 }
 
-// The whole way: a node that listens at every address, found through its folder, asked with its key.
+// The whole way: a node that listens at every address, found through its folder, asked with a key.
 TEST_F(CliMeshTest, ANodeAtEveryAddressIsFoundThroughItsFolder) {
   const std::string dir = folder_ / "node";
   std::atomic<int> exit_code = -1;

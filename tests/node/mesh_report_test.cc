@@ -67,6 +67,12 @@ TEST(MeshReport, ALongProblemIsShownWholeInLinesOfAHundredColumns) {
   EXPECT_THAT(text, Not(HasSubstr("\x1b")));
 }
 
+TEST(MeshReport, AStatusShowsTheAlarm) {
+  EXPECT_THAT(status_text({{"alarm", "ALARM: two different rosters"}}),
+              HasSubstr("! ALARM: two different rosters (`weft members --clear-alarm` then).\n"));
+  EXPECT_THAT(status_text({{"alarm", nullptr}}), Not(HasSubstr("!")));
+}
+
 TEST(MeshReport, AWordLongerThanALineStaysWhole) {
   const std::string word(150, 'x');
   EXPECT_THAT(status_text({{"problem", word + " end"}}),

@@ -1,4 +1,4 @@
-// Waiting for a condition that another thread makes true, with a limit that no busy machine reaches.
+// Waiting for what another thread makes true, with a limit that no busy machine reaches.
 #pragma once
 
 #include <functional>

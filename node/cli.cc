@@ -109,8 +109,8 @@ int run_cli(int argc, char** argv) {
   app.add_option("--log", log_level, "debug, info, warn, error or off (on stderr)")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
       ->each([](const std::string& name) { set_log_level(*parse_log_level(name)); });
-  app.footer("Start: `weft up` on one device, `weft invite` there, `weft join CODE` and `weft up` on "
-             "the others.\n`weft COMMAND --help` tells more of each.");
+  app.footer("Start: `weft up` on one device, `weft invite` there, `weft join CODE` and `weft up` "
+             "on the others.\n`weft COMMAND --help` tells more of each.");
   CliContext context;
   if (const Result<> ready = crypto::initialize(); !ready.ok()) {
     std::fprintf(stderr, "weft: %s\n", ready.error().message.c_str());

@@ -27,8 +27,8 @@ void add_mesh_commands(CLI::App& app, CliContext& context);   // up status plan
 // Runs a command's work: an error is printed as "weft: <message>" and makes the exit code 1.
 void run_command(CliContext& context, const std::function<Result<>()>& work);
 
-// Overwrites every argument of this process that is `text`, so that a secret given on the command line
-// is not shown by `ps` for longer than its reading takes.
+// Overwrites every argument of this process that is `text`, so that a secret given on the command
+// line is not shown by `ps` for longer than its reading takes.
 void wipe_argument(std::string_view text);
 
 // True once Ctrl-C or a termination signal has come; commands that wait or compute look at it.

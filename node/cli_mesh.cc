@@ -5,11 +5,13 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <memory>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "node/cli.h"
 #include "node/http_client.h"
+#include "node/http_guard.h"
 #include "node/http_server.h"
 #include "node/mesh_report.h"
 #include "node/node.h"
@@ -31,6 +33,7 @@ struct UpOptions {
 struct StatusOptions {
   std::string dir = default_data_dir();
   std::string http;
+  std::string api_key_file;
   std::string model;
   bool json = false;
   bool ready = false;
@@ -43,7 +46,8 @@ Result<> check_address(const std::string& text, const char* flag) {
                         : parse_u64(std::string_view(text).substr(colon + 1));
   if (colon == 0 || !port.ok() || *port > 65535) {
     return Error(ErrorCode::kInvalid,
-                 cat(flag, " ", text, ": write ADDR:PORT with a port up to 65535, as 127.0.0.1:7070"));
+                 cat(flag, " ", text,
+                     ": write ADDR:PORT with a port up to 65535, as 127.0.0.1:7070"));
   }
   return {};
 }
@@ -55,8 +59,8 @@ Result<> ensure_mesh(const UpOptions& options) {
   if (in_mesh) return {};
   bool agreed = options.yes;
   if (!agreed && isatty(STDIN_FILENO)) {
-    std::fprintf(stderr, "This device is in no mesh yet. Make a new one here? "
-                         "(To join another device's mesh, answer n and use `weft join CODE`.) [Y/n] ");
+    std::fprintf(stderr, "This device is in no mesh yet. Make a new one here? (To join another "
+                         "device's mesh, answer n and use `weft join CODE`.) [Y/n] ");
     std::string line;
     std::getline(std::cin, line);
     agreed = line.empty() || line[0] == 'y' || line[0] == 'Y';
@@ -111,11 +115,12 @@ Result<> run_up(UpOptions& options) {
     http.api_key = std::string(trim(as_text(key)));
   }
   WEFT_TRY(const auto server, HttpServer::start(http, *node));
-  const std::string host = options.http.substr(0, options.http.rfind(':'));
-  const AddressFile address(options.node.dir, cat(host, ":", server->port()));
+  WEFT_TRY(const ListenAddress listen, parse_listen_address(options.http));
+  const std::string near = near_address(listen, server->port());
+  const AddressFile address(options.node.dir, near);
   WEFT_CHECK(address.written());
-  std::fprintf(stderr, "weft: '%s' is up; the page and the API: http://%s:%u/  (Ctrl-C ends it)\n",
-               node->name().c_str(), host.c_str(), server->port());
+  std::fprintf(stderr, "weft: '%s' is up; the page and the API: http://%s/  (Ctrl-C ends it)\n",
+               node->name().c_str(), near.c_str());
   while (!interrupted()) {
     pollfd signal{interrupt_descriptor(), POLLIN, 0};
     ::poll(&signal, 1, 500);
@@ -127,8 +132,14 @@ Result<> run_up(UpOptions& options) {
   return {};
 }
 
+Result<HttpClient> client_of(const StatusOptions& options) {
+  WEFT_TRY(HttpClient client, HttpClient::to_node(options.dir, options.http, interrupted));
+  WEFT_CHECK(client.use_api_key_file(options.api_key_file));
+  return client;
+}
+
 Result<> run_status(const StatusOptions& options) {
-  WEFT_TRY(const HttpClient client, HttpClient::to_node(options.dir, options.http, interrupted));
+  WEFT_TRY(const HttpClient client, client_of(options));
   if (options.ready) {
     WEFT_TRY(const HttpReply health, client.get("/health"));
     if (health.status != 200) return reply_error(health);
@@ -139,7 +150,7 @@ Result<> run_status(const StatusOptions& options) {
 }
 
 Result<> run_plan(const StatusOptions& options) {
-  WEFT_TRY(const HttpClient client, HttpClient::to_node(options.dir, options.http, interrupted));
+  WEFT_TRY(const HttpClient client, client_of(options));
   WEFT_TRY(const nlohmann::ordered_json mesh, client.get_json("/api/mesh"));
   const std::string name = std::filesystem::path(options.model).filename().replace_extension();
   const auto plan = mesh.find("plan");
@@ -159,24 +170,27 @@ Result<> run_plan(const StatusOptions& options) {
 }
 
 void add_status_commands(CLI::App& app, CliContext& context) {
-  static StatusOptions options;
+  const auto options = std::make_shared<StatusOptions>();
   auto* status = app.add_subcommand("status", "the mesh as this node sees it");
   auto* plan = app.add_subcommand("plan", "how the model is split, how fast it should be, and why");
   for (CLI::App* command : {status, plan}) {
-    command->add_option("--dir", options.dir, "the running node's folder")->capture_default_str();
-    command->add_option("--http", options.http, "its ADDR:PORT, if not the one in the folder");
-    command->add_flag("--json", options.json, "one JSON object on stdout");
+    command->add_option("--dir", options->dir, "the running node's folder")->capture_default_str();
+    command->add_option("--http", options->http, "its ADDR:PORT, if not the one in the folder");
+    command->add_option("--api-key-file", options->api_key_file, "the key that the node wants");
+    command->add_flag("--json", options->json, "one JSON object on stdout");
   }
-  status->add_flag("--ready", options.ready, "fail unless the mesh can answer now");
-  plan->add_option("model", options.model, "the model's name or file; default: the one served");
-  status->callback([&context] { run_command(context, [] { return run_status(options); }); });
-  plan->callback([&context] { run_command(context, [] { return run_plan(options); }); });
+  status->add_flag("--ready", options->ready, "fail unless the mesh can answer now");
+  plan->add_option("model", options->model, "the model's name or file; default: the one served");
+  status->callback(
+      [&context, options] { run_command(context, [&] { return run_status(*options); }); });
+  plan->callback([&context, options] { run_command(context, [&] { return run_plan(*options); }); });
 }
 
 }  // namespace
 
 void add_mesh_commands(CLI::App& app, CliContext& context) {
-  static UpOptions up;
+  const auto options = std::make_shared<UpOptions>();
+  UpOptions& up = *options;
   up.node.dir = default_data_dir();
   auto* command = app.add_subcommand("up", "run this device as a node of its mesh");
   command->add_option("--dir", up.node.dir, "where this device's keys and state are")
@@ -199,7 +213,8 @@ void add_mesh_commands(CLI::App& app, CliContext& context) {
       ->capture_default_str()->check(CLI::Range(32u, 1u << 24));
   command->add_option("--objective", up.objective, "plan for one user's latency or many users")
       ->capture_default_str()->check(CLI::IsMember({"latency", "throughput"}));
-  command->add_option("--min-nodes", up.node.min_nodes, "spread a model over at least so many nodes")
+  command->add_option("--min-nodes", up.node.min_nodes,
+                      "spread a model over at least so many nodes")
       ->capture_default_str()->check(CLI::Range(1, 64));
   command->add_flag("!--no-mdns", up.node.mdns, "do not use multicast at all");
   command->add_option("--api-key-file", up.api_key_file,
@@ -207,7 +222,9 @@ void add_mesh_commands(CLI::App& app, CliContext& context) {
   command->add_option("--allow-host", up.allowed_hosts,
                       "a further host name that the API answers to (repeatable)");
   command->add_flag("--yes", up.yes, "make a new mesh without asking, if there is none");
-  command->callback([&context] { run_command(context, [] { return run_up(up); }); });
+  command->callback([&context, options] {
+    run_command(context, [&] { return run_up(*options); });
+  });
   add_status_commands(app, context);
 }
 

@@ -52,10 +52,19 @@ Result<> run_init(const TrustOptions& options, const std::string& recovery_code)
   return {};
 }
 
-Result<> run_members(const TrustOptions& options, bool renew) {
+struct MembersOptions {
+  bool renew = false;
+  bool clear_alarm = false;
+};
+
+Result<> run_members(const TrustOptions& options, const MembersOptions& members) {
   WEFT_TRY(crypto::TrustStore store, open_trust(options.dir));
+  if (members.clear_alarm) {
+    WEFT_CHECK(store.clear_alarm());
+    std::fprintf(stderr, "The alarm is cleared; this device takes part in joins again.\n");
+  }
   const int64_t now = SystemClock().unix_seconds();
-  if (renew) {
+  if (members.renew) {
     WEFT_TRY(const crypto::Roster renewed, store.renew(now, true));
     std::fprintf(stderr, "Certificates renewed; roster epoch %llu.\n",
                  (unsigned long long)renewed.epoch());
@@ -87,7 +96,9 @@ Result<> run_members(const TrustOptions& options, bool renew) {
                 date_text(member.facts().not_after).c_str(),
                 member.member_id() == membership.self.member_id() ? "  (this device)" : "");
   }
-  if (alarm) std::printf("ALARM, joins have stopped: %s\n", alarm->c_str());
+  if (alarm) {
+    std::printf("%s (`weft members --clear-alarm` then).\n", alarm->c_str());
+  }
   return {};
 }
 
@@ -109,7 +120,7 @@ void add_common(CLI::App* command, TrustOptions& options) {
 void add_trust_commands(CLI::App& app, CliContext& context) {
   static TrustOptions options;
   static std::string recovery_code, revoked_name;
-  static bool renew = false;
+  static MembersOptions members_options;
   static InviteOptions invite;
   static JoinOptions join;
 
@@ -158,10 +169,13 @@ void add_trust_commands(CLI::App& app, CliContext& context) {
 
   auto* members = app.add_subcommand("members", "list who is in the mesh");
   add_common(members, options);
-  members->add_flag("--renew", renew, "renew certificates that end soon, even expired ones");
+  members->add_flag("--clear-alarm", members_options.clear_alarm,
+                    "you have looked at what the alarm says: let devices join again");
+  members->add_flag("--renew", members_options.renew,
+                    "renew certificates that end soon, even expired ones");
   members->add_flag("--json", options.json, "one JSON object on stdout");
   members->callback([&context] {
-    run_command(context, [] { return run_members(options, renew); });
+    run_command(context, [] { return run_members(options, members_options); });
   });
 
   auto* revoke = app.add_subcommand("revoke", "take a member out of the mesh");

@@ -5,7 +5,6 @@
 #include <iomanip>
 #include <sstream>
 
-#include "base/file.h"
 #include "base/text.h"
 #include "crypto/random.h"
 #include "node/cli.h"
@@ -19,7 +18,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr uint64_t kKeyFileBytesMax = 4096;
 constexpr uint32_t kChatRoomMax = 256;  // tokens kept free for an answer of a chat
 
 void write_out(std::string_view text) {
@@ -48,10 +46,7 @@ Result<Opened> open_answerer(const RunOptions& options, const Clock& clock) {
   Opened opened;
   if (options.mesh) {
     WEFT_TRY(HttpClient client, HttpClient::to_node(options.dir, options.http, interrupted));
-    if (!options.api_key_file.empty()) {
-      WEFT_TRY(const Bytes key, read_file(options.api_key_file, kKeyFileBytesMax));
-      WEFT_CHECK(client.use_api_key(trim(as_text(key))).within(options.api_key_file));
-    }
+    WEFT_CHECK(client.use_api_key_file(options.api_key_file));
     WEFT_TRY(opened.answerer,
              MeshAnswerer::open(std::move(client), model_name(options.model), clock));
     return opened;

@@ -130,7 +130,8 @@ HttpResponse HttpApi::handle(const HttpRequest& request, const HttpCounters& cou
     case Route::kModels: return json_response(models_json(service_.models(), started_));
     case Route::kOneModel: return one_model(request.path.substr(kModelPrefix.size()));
     case Route::kHealth: return health();
-    case Route::kMesh: return json_response(json_text(mesh_json(service_.view())));
+    case Route::kMesh: return json_response(
+        json_text(mesh_json(service_.view(), service_.health().alarm)));
     case Route::kWantModel: return want_model(request);
     case Route::kPage: return page_response(request.path);
     case Route::kMetrics: {

@@ -150,6 +150,12 @@ Result<> HttpClient::use_api_key(std::string_view key) {
   return {};
 }
 
+Result<> HttpClient::use_api_key_file(const std::string& path) {
+  if (path.empty()) return {};
+  WEFT_TRY(const Bytes key, read_file(path, kApiKeyBytesMax));
+  return use_api_key(trim(as_text(key))).within(path);
+}
+
 Result<> HttpClient::perform(const std::string& path, const std::string* body,
                              Transfer& transfer) const {
   const std::unique_ptr<CURL, EasyDeleter> easy(curl_easy_init());
@@ -254,16 +260,19 @@ Result<> HttpClient::post_events(
 
 Error reply_error(const HttpReply& reply) {
   const ErrorCode code = code_of(reply.status);
+  const std::string_view advice =
+      reply.status == 401 ? "; name the file that holds this node's key with --api-key-file FILE"
+                          : "";
   const Json json = Json::parse(reply.body, nullptr, false);
   constexpr size_t kShownMax = 1000;
   if (json.is_object() && json.contains("error")) {
     const Json& error = json["error"];
     const Json& text = error.is_object() && error.contains("message") ? error["message"] : error;
     if (text.is_string()) {
-      return Error(code, printable(text.get_ref<const std::string&>(), kShownMax));
+      return Error(code, cat(printable(text.get_ref<const std::string&>(), kShownMax), advice));
     }
   }
-  return Error(code, cat("the node answered with status ", reply.status));
+  return Error(code, cat("the node answered with status ", reply.status, advice));
 }
 
 }  // namespace weft::node

@@ -38,6 +38,8 @@ class HttpClient {
   // Sent with every request from now on, for a node that was started with --api-key-file.
   // kInvalid: empty, too long, or with characters that no header may hold.
   Result<> use_api_key(std::string_view key);
+  // The key that a file holds, white space around it aside; an empty path changes nothing.
+  Result<> use_api_key_file(const std::string& path);
 
   // The reply whatever its status. kUnavailable: nobody listens there; kTimeout; kCancelled;
   // kExhausted: over kResponseBytesMax. Each call waits; one thread at a time.
@@ -65,6 +67,7 @@ class HttpClient {
 };
 
 // What an answer beyond 2xx says, as an Error: the text under "error" in its body, else the status.
+// For 401 it also says how to give the key.
 Error reply_error(const HttpReply& reply);
 
 }  // namespace weft::node

@@ -73,6 +73,16 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
   return address;
 }
 
+std::string near_address(const ListenAddress& address, uint16_t port) {
+  if (!address.v6) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address.socket_address);
+    const bool any = v4.sin_addr.s_addr == htonl(INADDR_ANY);
+    return cat(any ? "127.0.0.1" : address.host, ":", port);
+  }
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address.socket_address);
+  return cat("[", IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr) ? "::1" : address.host, "]:", port);
+}
+
 std::string host_text(const sockaddr_storage& address) {
   char buffer[INET6_ADDRSTRLEN] = {};
   if (address.ss_family == AF_INET) {

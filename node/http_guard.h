@@ -25,6 +25,10 @@ struct ListenAddress {
 // "127.0.0.1:7070", "[::1]:7070", "localhost:7070". kInvalid says what is wrong.
 Result<ListenAddress> parse_listen_address(std::string_view text);
 
+// Where a program on this machine reaches a server that listens at `address`, once `port` is known:
+// that address itself, or the loopback of its family for 0.0.0.0 and [::], which name no host.
+std::string near_address(const ListenAddress& address, uint16_t port);
+
 // The address of a socket as it stands in a Host header: "127.0.0.1", "[::1]". Empty if it is
 // neither IPv4 nor IPv6.
 std::string host_text(const sockaddr_storage& address);

@@ -1,5 +1,7 @@
 #include "node/loader.h"
 
+#include <memory>
+
 #include "base/log.h"
 #include "base/text.h"
 
@@ -8,6 +10,8 @@ namespace {
 
 // Of the progress a stage reports: what fetching is, the rest is loading.
 constexpr float kFetchShare = 0.8f;
+// Progress of hashing what an earlier run fetched, before that.
+constexpr float kCheckShare = 0.1f;
 
 }  // namespace
 
@@ -15,6 +19,7 @@ void Loader::load(const mesh::LoadSlice& request, Time now) {
   if (request_ && !header_only_) log_info("load.replaced", {{"epoch", request_->epoch.value}});
   machine_.cancel_fetch();
   request_ = request;
+  ++request_number_;
   header_only_ = false;
   advance(now);
 }
@@ -31,6 +36,7 @@ void Loader::want_header(ModelId model, Digest manifest, const std::string& name
                          std::vector<NodeId> holders, Time now) {
   if (request_) return;
   request_ = mesh::LoadSlice{};
+  ++request_number_;
   request_->model = model;
   request_->manifest = manifest;
   request_->model_name = name;
@@ -39,7 +45,8 @@ void Loader::want_header(ModelId model, Digest manifest, const std::string& name
   advance(now);
 }
 
-// The next step towards the slice: manifest, header, tensors, load.
+// The next step towards the slice: manifest, header, tensors (those from an earlier run are hashed
+// again), load.
 void Loader::advance(Time now) {
   const auto stored = store_.find(request_->model);
   if (!stored || stored->manifest_digest != request_->manifest) {
@@ -53,6 +60,9 @@ void Loader::advance(Time now) {
     request_.reset();
     return;
   }
+  const auto found =
+      store_.unchecked(request_->model, request_->first_layer, request_->last_layer);
+  if (!found.empty()) return check_again(found.front(), found.size(), now);
   if (!items->empty()) {
     log_info("fetch.items", {{"model", request_->model_name}, {"items", items->size()}});
     machine_.fetch_items(request_->model, std::move(*items), now);
@@ -61,6 +71,25 @@ void Loader::advance(Time now) {
   const mesh::LoadSlice& r = *request_;
   compute_.load({r.epoch, stored->model, stored->path, r.first_layer, r.last_layer, r.kv_tokens,
                  r.rows_max});
+}
+
+// One item at a time, so that the worker's other tasks are not held up.
+void Loader::check_again(uint32_t item, size_t left, Time now) {
+  log_debug("store.check", {{"model", request_->model_name}, {"item", item}, {"left", left}});
+  const bool posted = worker_.post([this, item, left, model = request_->model,
+                                    number = request_number_] {
+    auto checked = std::make_shared<Result<bool>>(store_.verify(model, item));
+    post_([this, checked, left, number](Time then) {
+      if (!request_ || request_number_ != number) return;
+      if (!checked->ok()) return fail(Error(checked->error()), then);
+      // Progress that rises tells the coordinator that this stage is alive.
+      if (!header_only_) {
+        machine_.on_load_progress(request_->epoch, kCheckShare / float(left), then);
+      }
+      advance(then);
+    });
+  });
+  if (!posted) fail(Error(ErrorCode::kExhausted, "the worker's queue is full"), now);
 }
 
 void Loader::fail(Error error, Time now) {

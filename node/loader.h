@@ -1,6 +1,6 @@
 // Loader: makes a plan's slice ready on this node. If the model's file is here it is loaded; if
 // not, its manifest, its header and just the tensors the slice reads are fetched from peers,
-// verified, kept, and then loaded.
+// verified, kept, and then loaded. What an earlier run fetched is verified again first.
 //
 // Mesh thread. File work goes to the worker, which reports back through `post`.
 #pragma once
@@ -44,6 +44,7 @@ class Loader {
 
  private:
   void advance(Time now);
+  void check_again(uint32_t item, size_t left, Time now);
   void fail(Error error, Time now);
 
   mesh::Machine& machine_;
@@ -53,6 +54,7 @@ class Loader {
   Post post_;
   std::optional<mesh::LoadSlice> request_;
   bool header_only_ = false;
+  uint64_t request_number_ = 0;  // what the worker finds out for an older request is not acted on
 };
 
 }  // namespace weft::node

@@ -108,7 +108,7 @@ Json offers_json(const mesh::View& view) {
 
 }  // namespace
 
-Json mesh_json(const mesh::View& view) {
+Json mesh_json(const mesh::View& view, const std::string& alarm) {
   Names names;
   for (const mesh::NodeView& node : view.nodes) names[node.node] = clean(node.name);
   Json nodes = Json::array();
@@ -129,7 +129,8 @@ Json mesh_json(const mesh::View& view) {
           {"sessions", std::move(sessions)},
           {"stage_sessions", view.stage_sessions},
           {"queued_rows", view.queued_rows},
-          {"problem", view.problem.empty() ? Json() : Json(clean(view.problem))}};
+          {"problem", view.problem.empty() ? Json() : Json(clean(view.problem))},
+          {"alarm", alarm.empty() ? Json() : Json(clean(alarm))}};
 }
 
 }  // namespace weft::node

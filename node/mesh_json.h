@@ -1,6 +1,8 @@
 // The mesh as JSON: the body of /api/mesh, and what `weft status --json` prints.
 #pragma once
 
+#include <string>
+
 #include <nlohmann/json.hpp>
 
 #include "mesh/view.h"
@@ -8,9 +10,10 @@
 namespace weft::node {
 
 // {self, coordinator, highest_epoch, nodes, plan, offers, sessions, stage_sessions, queued_rows,
-// problem}. Ids are lowercase hexadecimal; `coordinator`, `plan` and `problem` are null where there
-// is none. Sizes in bytes, rates per second, round trips in milliseconds. Any thread; every text
-// is well-formed UTF-8, whatever a peer sent.
-nlohmann::ordered_json mesh_json(const mesh::View& view);
+// problem, alarm}. Ids are lowercase hexadecimal; `coordinator`, `plan`, `problem` and `alarm` are
+// null where there is none. Sizes in bytes, rates per second, round trips in milliseconds. Any
+// thread; every text is well-formed UTF-8, whatever a peer sent.
+//   alarm  why joins have stopped, as Health has it
+nlohmann::ordered_json mesh_json(const mesh::View& view, const std::string& alarm = "");
 
 }  // namespace weft::node

@@ -10,6 +10,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr size_t kTextBytesMax = 4096;
+constexpr size_t kColumns = 100;
+
 __attribute__((format(printf, 1, 2))) std::string format(const char* pattern, ...) {
   char line[512];
   va_list arguments;
@@ -19,12 +22,33 @@ __attribute__((format(printf, 1, 2))) std::string format(const char* pattern, ..
   return line;
 }
 
-// The node's answer is data like any other: a field that is missing reads as nothing.
+// The node's answer is data like any other: a field that is missing reads as nothing, and control
+// characters do not reach the terminal.
 std::string text_of(const Json& object, const char* key) {
   const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? printable(found->get<std::string>(), 120)
-                                                     : std::string();
+  if (found == object.end() || !found->is_string()) return "";
+  return printable(found->get_ref<const std::string&>(), kTextBytesMax);
 }
+
+// `text` after `head`, broken between words into lines of at most kColumns bytes where that can be;
+// further lines stand under the first one's text.
+std::string wrapped(const std::string& head, const std::string& text) {
+  std::string out, line = head;
+  const std::string indent(head.size(), ' ');
+  bool empty = true;  // no word on this line yet
+  for (const std::string& word : split(text, ' ')) {
+    if (!empty && line.size() + 1 + word.size() > kColumns) {
+      out += line + "\n";
+      line = indent;
+      empty = true;
+    }
+    if (!empty) line += " ";
+    line += word;
+    empty = false;
+  }
+  return out + line + "\n";
+}
+
 double number_of(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_number() ? found->get<double>() : 0;
@@ -70,8 +94,8 @@ std::string plan_text(const Json& plan) {
     out += "\n";
   }
   for (const Json& node : part_of(plan, "left_out")) {
-    out += format("  %-20s left out: %s\n", text_of(node, "name").c_str(),
-                  text_of(node, "reason").c_str());
+    out += wrapped(format("  %-20s left out: ", text_of(node, "name").c_str()),
+                   text_of(node, "reason"));
   }
   return out;
 }
@@ -95,7 +119,10 @@ std::string status_text(const Json& mesh) {
   const Json& plan = part_of(mesh, "plan");
   if (plan.contains("stages")) out += plan_text(plan);
   if (const std::string problem = text_of(mesh, "problem"); !problem.empty()) {
-    out += "problem: " + problem + "\n";
+    out += wrapped("problem: ", problem);
+  }
+  if (const std::string alarm = text_of(mesh, "alarm"); !alarm.empty()) {
+    out += wrapped("! ", alarm + " (`weft members --clear-alarm` then).");
   }
   return out;
 }

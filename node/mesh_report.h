@@ -7,8 +7,8 @@
 
 namespace weft::node {
 
-// Nodes with their state, layers, backend, memory and load; the plan; what is wrong, if something
-// is.
+// Nodes with their state, layers, backend, memory and load; the plan; what is wrong and why joins
+// have stopped, if so. Long texts are wrapped at 100 columns.
 std::string status_text(const nlohmann::ordered_json& mesh);
 
 // The split: each stage's layers, memory, predicted times, and why nodes were left out.

@@ -105,6 +105,8 @@ void add_nodes(Families& families, const mesh::View& view) {
 
 void add_plan(Families& families, const mesh::View& view, const Health& health) {
   families.gauge("weft_healthy", "1 if this node can answer.", health.ok);
+  families.gauge("weft_joins_stopped", "1 if an alarm about the roster has stopped joins.",
+                 !health.alarm.empty());
   families.gauge("weft_plan_active", "1 if a plan serves.", view.has_plan && view.plan.active);
   families.gauge("weft_plan_epoch", "The plan's number.",
                  view.has_plan ? double(view.plan.epoch.value) : 0);

@@ -12,13 +12,13 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "node/have_file.h"
 
 namespace weft::node {
 namespace {
 
 namespace fs = std::filesystem;
 constexpr std::string_view kDigestsMagic = "WFTD1";
-constexpr std::string_view kHaveMagic = "WFTH1";
 constexpr uint64_t kSmallFileBytesMax = 4 * 1024 * 1024;
 constexpr size_t kFilesMax = 256;             // models looked at in the folders
 constexpr uint64_t kHashStepBytes = 16 * 1024 * 1024;
@@ -301,34 +301,62 @@ Result<> ModelStore::write(const ModelId& id, uint64_t offset, ByteView data) {
   return {};
 }
 
+// True if an item's bytes are what the manifest says. A header that is sound opens the model.
+Result<bool> ModelStore::check(StoredModel& stored, uint32_t item) const {
+  if (item == kHeaderItem) {
+    const FileDescriptor fd(::open(stored.path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.valid()) return system_error("open", stored.path, errno);
+    Bytes header(stored.manifest.header_bytes);
+    if (::pread(fd.get(), header.data(), header.size(), 0) != ssize_t(header.size())) return false;
+    if (crypto::blake2b_256(header).bytes != stored.manifest.model.bytes) return false;
+    WEFT_TRY(model::Model model, model::Model::open(stored.path));
+    if (model.file().tensors().size() != stored.manifest.tensors.size()) return false;
+    stored.model = std::make_shared<const model::Model>(std::move(model));
+    return true;
+  }
+  if (!stored.model || item > stored.manifest.tensors.size()) return false;
+  const model::GgufFile& file = stored.model->file();
+  const Digest digest = crypto::blake2b_256(file.data(file.tensors()[item - 1]));
+  return !file.damaged() && digest == stored.manifest.tensors[item - 1];
+}
+
 Result<bool> ModelStore::verify(const ModelId& id, uint32_t item) {
   const auto stored = find(id);
   if (!stored || stored->whole) return Error(ErrorCode::kNotFound, "no such model is fetched");
   auto next = std::make_shared<StoredModel>(*stored);
-  if (item == kHeaderItem) {
-    WEFT_TRY(FileDescriptor fd, [&]() -> Result<FileDescriptor> {
-      FileDescriptor opened(::open(stored->path.c_str(), O_RDONLY | O_CLOEXEC));
-      if (!opened.valid()) return system_error("open", stored->path, errno);
-      return opened;
-    }());
-    Bytes header(stored->manifest.header_bytes);
-    if (::pread(fd.get(), header.data(), header.size(), 0) != ssize_t(header.size())) return false;
-    if (crypto::blake2b_256(header).bytes != id.bytes) return false;
-    auto model = model::Model::open(stored->path);
-    if (!model.ok()) return std::move(model).error();
-    if (model->file().tensors().size() != stored->manifest.tensors.size()) return false;
-    next->model = std::make_shared<const model::Model>(std::move(*model));
-  } else {
-    if (!stored->model || item > stored->manifest.tensors.size()) return false;
-    const model::GgufFile& file = stored->model->file();
-    const Digest digest = crypto::blake2b_256(file.data(file.tensors()[item - 1]));
-    if (file.damaged() || digest != stored->manifest.tensors[item - 1]) return false;
+  WEFT_TRY(const bool sound, check(*next, item));
+  next->unchecked.erase(item);
+  if (sound) {
+    next->have.insert(item);
+  } else if (next->have.erase(item) > 0) {
+    const std::string part =
+        item == kHeaderItem ? "header" : printable(stored->model->file().tensors()[item - 1].name);
+    log_warn("store.damaged", {{"file", stored->path}, {"part", part},
+                               {"state", "changed on disk since it was fetched; fetched anew"}});
   }
-  next->have.insert(item);
-  WEFT_CHECK(save_have(*next));
+  if (next->have != stored->have) WEFT_CHECK(save_have(*next));
   put(std::move(next));
-  return true;
+  return sound;
 }
+
+namespace {
+
+// The tensors that layers [first_layer, last_layer) read, as items. The header must be there.
+std::vector<uint32_t> slice_items(const StoredModel& stored, uint32_t first_layer,
+                                  uint32_t last_layer) {
+  std::set<const model::GgufTensor*> wanted;
+  for (const auto* tensor : stored.model->slice_tensors(first_layer, last_layer)) {
+    wanted.insert(tensor);
+  }
+  std::vector<uint32_t> items;
+  const auto& tensors = stored.model->file().tensors();
+  for (uint32_t i = 0; i < tensors.size(); ++i) {
+    if (wanted.contains(&tensors[i])) items.push_back(i + 1);
+  }
+  return items;
+}
+
+}  // namespace
 
 Result<std::vector<mesh::FetchItem>> ModelStore::missing(const ModelId& id, uint32_t first_layer,
                                                          uint32_t last_layer) const {
@@ -341,69 +369,27 @@ Result<std::vector<mesh::FetchItem>> ModelStore::missing(const ModelId& id, uint
     items.push_back({kHeaderItem, range, {range}});
     return items;
   }
-  const model::GgufFile& file = stored->model->file();
-  std::set<const model::GgufTensor*> wanted;
-  for (const auto* tensor : stored->model->slice_tensors(first_layer, last_layer)) {
-    wanted.insert(tensor);
-  }
-  for (uint32_t i = 0; i < file.tensors().size(); ++i) {
-    const model::GgufTensor& tensor = file.tensors()[i];
-    if (!wanted.contains(&tensor) || stored->have.contains(i + 1)) continue;
+  for (const uint32_t item : slice_items(*stored, first_layer, last_layer)) {
+    if (stored->have.contains(item)) continue;
+    const model::GgufTensor& tensor = stored->model->file().tensors()[item - 1];
     const mesh::ByteRange range{tensor.offset, tensor.bytes};
-    items.push_back({i + 1, range, {range}});
+    items.push_back({item, range, {range}});
   }
   return items;
 }
 
-// The `.have` file: magic, manifest, name, verified items, and a sum over all of it.
+std::vector<uint32_t> ModelStore::unchecked(const ModelId& id, uint32_t first_layer,
+                                            uint32_t last_layer) const {
+  const auto stored = find(id);
+  if (!stored || stored->whole || !stored->model) return {};
+  std::vector<uint32_t> items = slice_items(*stored, first_layer, last_layer);
+  std::erase_if(items, [&](uint32_t item) { return !stored->unchecked.contains(item); });
+  return items;
+}
+
 Result<> ModelStore::save_have(const StoredModel& stored) const {
-  ByteWriter out;
-  out.append(as_bytes(kHaveMagic)).append(stored.manifest.model.bytes);
-  out.number(stored.manifest.file_bytes).number(stored.manifest.header_bytes);
-  out.number(uint32_t(stored.name.size())).append(as_bytes(stored.name));
-  out.number(uint32_t(stored.manifest.tensors.size()));
-  for (const Digest& digest : stored.manifest.tensors) out.append(digest.bytes);
-  out.number(uint32_t(stored.have.size()));
-  for (const uint32_t item : stored.have) out.number(item);
-  out.append(crypto::blake2b_256(out.bytes()).bytes);
-  return write_file_atomic(part_path(stored.manifest.model, ".have"), out.bytes(), 0600);
+  return write_file_atomic(part_path(stored.manifest.model, ".have"), have_bytes(stored), 0600);
 }
-
-namespace {
-
-Result<StoredModel> parse_have(ByteView bytes) {
-  constexpr size_t kSum = sizeof(Digest::bytes);
-  if (bytes.size() < kSum) return Error(ErrorCode::kCorrupt, "too short");
-  const ByteView body = bytes.first(bytes.size() - kSum);
-  const Digest sum = crypto::blake2b_256(body);
-  if (!std::equal(sum.bytes.begin(), sum.bytes.end(), bytes.end() - kSum)) {
-    return Error(ErrorCode::kCorrupt, "its sum is wrong");
-  }
-  ByteReader in(body);
-  StoredModel stored;
-  WEFT_TRY(const ByteView magic, in.take(kHaveMagic.size()));
-  if (as_text(magic) != kHaveMagic) return Error(ErrorCode::kCorrupt, "not such a file");
-  WEFT_TRY(const ByteView id, in.take(sizeof(ModelId::bytes)));
-  std::copy(id.begin(), id.end(), stored.manifest.model.bytes.begin());
-  WEFT_TRY(stored.manifest.file_bytes, in.number<uint64_t>());
-  WEFT_TRY(stored.manifest.header_bytes, in.number<uint64_t>());
-  WEFT_TRY(const uint32_t name_bytes, in.number<uint32_t>());
-  WEFT_TRY(const ByteView name, in.take(name_bytes));
-  stored.name = std::string(as_text(name));
-  WEFT_TRY(const uint32_t tensor_count, in.number<uint32_t>());
-  WEFT_TRY(const ByteView digests, in.take(uint64_t(tensor_count) * kSum));
-  stored.manifest.tensors.resize(tensor_count);
-  std::memcpy(stored.manifest.tensors.data(), digests.data(), digests.size());
-  WEFT_TRY(const uint32_t have_count, in.number<uint32_t>());
-  for (uint32_t i = 0; i < have_count; ++i) {
-    WEFT_TRY(const uint32_t item, in.number<uint32_t>());
-    stored.have.insert(item);
-  }
-  stored.manifest_digest = digest_of(stored.manifest.tensors);
-  return stored;
-}
-
-}  // namespace
 
 // What an earlier run fetched. A file that does not fit its list is left out and fetched again.
 void ModelStore::load_fetched() {
@@ -430,6 +416,8 @@ void ModelStore::load_fetched() {
       }
       stored->model = std::make_shared<const model::Model>(std::move(*model));
     }
+    stored->unchecked = stored->have;
+    stored->unchecked.erase(kHeaderItem);  // just done
     put(std::move(stored));
   }
 }

@@ -4,9 +4,10 @@
 // A model is named by the BLAKE2b-256 of its header and tensor table, each tensor by its own
 // digest. A fetched model is a sparse file of the full size, `<dir>/<model id>.gguf`, in which only
 // the header and the tensors this node needs are written; `<dir>/<model id>.have` lists what has
-// been verified. Nothing is used before it is verified.
+// been verified. Nothing is used before it is verified, and what an earlier run has verified is
+// hashed once more before its first use in this one: a disk may have changed it.
 //
-// One thread (the node's worker), except `find`, `served_names` and what they return.
+// One thread (the node's worker) changes the store; what is const may be called by any.
 #pragma once
 
 #include <functional>
@@ -39,6 +40,7 @@ struct StoredModel {
   bool whole = false;
   std::shared_ptr<const model::Model> model;  // null until the header is there
   std::set<uint32_t> have;          // verified items, if not whole
+  std::set<uint32_t> unchecked;     // of these, what an earlier run has verified, not yet this one
 };
 
 class ModelStore {
@@ -65,12 +67,16 @@ class ModelStore {
   Result<> begin(const transport::Manifest& manifest, const Digest& expected,
                  const std::string& name);
   Result<> write(const ModelId& id, uint64_t offset, ByteView data);
-  // Hashes a finished item; true if it is what the manifest says, and then it is kept.
+  // Hashes a finished or unchecked item; true if it is what the manifest says, and then it is kept;
+  // else it is missing (again).
   Result<bool> verify(const ModelId& id, uint32_t item);
   // What [first, last) of the layers still needs; the header alone if that is not there yet.
   // Empty: all is here.
   Result<std::vector<mesh::FetchItem>> missing(const ModelId& id, uint32_t first_layer,
                                                uint32_t last_layer) const;
+  // The items of [first, last) that are here from an earlier run: `verify` each before its use.
+  std::vector<uint32_t> unchecked(const ModelId& id, uint32_t first_layer,
+                                  uint32_t last_layer) const;
 
  private:
   explicit ModelStore(std::string dir) : dir_(std::move(dir)) {}
@@ -80,6 +86,7 @@ class ModelStore {
   Result<std::vector<Digest>> digests_of(const FileFacts& facts, const model::GgufFile& file,
                                          const std::function<bool(uint64_t, uint64_t)>& progress);
   void load_fetched();
+  Result<bool> check(StoredModel& stored, uint32_t item) const;
   Result<> save_have(const StoredModel& stored) const;
   std::string part_path(const ModelId& id, std::string_view suffix) const;
   void put(std::shared_ptr<const StoredModel> stored);

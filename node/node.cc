@@ -47,6 +47,7 @@ Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
 Result<> Node::open() {
   WEFT_TRY(folder_lock_, crypto::DataFolderLock::take(options_.dir));
   WEFT_TRY(trust_, open_trust(options_.dir));
+  trust_watch_.emplace(*trust_);
   WEFT_TRY(identity_, trust_->identity());
   WEFT_TRY(membership_, trust_->load());
   WEFT_CHECK(membership_->self.check_dates(clock_.unix_seconds()));
@@ -222,6 +223,11 @@ void Node::read_discovery(Time now) {
 
 void Node::every_second(Time now) {
   next_second_ = now + seconds(1);
+  trust_watch_->tick(membership_->holds_authority, now, clock_.unix_seconds());
+  {
+    std::lock_guard lock(mutex_);
+    alarm_ = trust_watch_->alarm();
+  }
   const auto stored = trust_->stored_epoch();
   if (stored.ok() && *stored > membership_->roster.epoch()) {
     auto loaded = trust_->load();

@@ -26,6 +26,7 @@
 #include "node/service.h"
 #include "node/slice_compute.h"
 #include "node/stream.h"
+#include "node/trust_watch.h"
 #include "node/worker.h"
 #include "transport/links.h"
 
@@ -114,6 +115,7 @@ class Node final : public Service {
   SystemClock clock_;
   std::optional<crypto::DataFolderLock> folder_lock_;
   std::optional<crypto::TrustStore> trust_;
+  std::optional<TrustWatch> trust_watch_;
   std::optional<crypto::Identity> identity_;
   std::optional<crypto::Membership> membership_;  // mesh thread, after start
   NodeId id_;
@@ -143,6 +145,7 @@ class Node final : public Service {
   std::map<ModelId, std::shared_ptr<const ModelText>> texts_;
   NodeCounters counters_;
   std::string failure_;
+  std::string alarm_;
 
   std::unique_ptr<Worker> worker_;
   std::unique_ptr<SliceCompute> compute_;

@@ -30,13 +30,13 @@ NodeCounters Node::counters() {
 
 Health Node::health() {
   std::lock_guard lock(mutex_);
-  if (!failure_.empty()) return {false, failure_};
-  if (view_.has_plan && view_.plan.active) return {true, ""};
+  if (!failure_.empty()) return {false, failure_, alarm_};
+  if (view_.has_plan && view_.plan.active) return {true, "", alarm_};
   if (view_.has_plan) {
     return {false, cat("the mesh is loading ", view_.plan.model_name, " (",
-                       int(view_.plan.progress * 100), " %)")};
+                       int(view_.plan.progress * 100), " %)"), alarm_};
   }
-  return {false, view_.problem.empty() ? "the node is starting" : view_.problem};
+  return {false, view_.problem.empty() ? "the node is starting" : view_.problem, alarm_};
 }
 
 std::vector<ServedModel> Node::models() {
@@ -129,6 +129,7 @@ Result<std::unique_ptr<CompletionStream>> Node::start(CompletionRequest request)
   }
   WEFT_TRY(const auto text, model_text(now.plan.model));
   WEFT_TRY(mesh::GenerateRequest generate, to_tokens(request, *text));
+  const uint32_t prompt_tokens = uint32_t(generate.tokens.size());
 
   struct Opened {
     std::promise<Result<SessionId>> promise;
@@ -148,7 +149,7 @@ Result<std::unique_ptr<CompletionStream>> Node::start(CompletionRequest request)
   // The tokenizer lives as long as the model text it came from.
   std::shared_ptr<const model::Tokenizer> tokenizer(text, text->tokenizer.get());
   return std::unique_ptr<CompletionStream>(std::make_unique<MeshStream>(
-      std::move(tokenizer), queue, request.stop, [this, session] {
+      std::move(tokenizer), queue, request.stop, prompt_tokens, [this, session] {
         (void)post([this, session](Time when) {
           streams_.erase(session);
           machine_->cancel(session, when);

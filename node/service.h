@@ -58,6 +58,7 @@ struct ServedModel {
 struct Health {
   bool ok = false;
   std::string problem;  // why not
+  std::string alarm = {};  // why joins have stopped; such a node may answer all the same
 };
 
 // Counters of this node since its start, for /metrics.

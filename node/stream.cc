@@ -4,9 +4,9 @@ namespace weft::node {
 
 MeshStream::MeshStream(std::shared_ptr<const model::Tokenizer> tokenizer,
                        std::shared_ptr<TokenQueue> queue, std::vector<std::string> stop,
-                       std::function<void()> cancel)
+                       uint32_t prompt_tokens, std::function<void()> cancel)
     : tokenizer_(std::move(tokenizer)), queue_(std::move(queue)), decoder_(*tokenizer_),
-      stop_(std::move(stop)), cancel_(std::move(cancel)) {}
+      stop_(std::move(stop)), cancel_(std::move(cancel)), prompt_tokens_(prompt_tokens) {}
 
 MeshStream::~MeshStream() {
   if (!ended_) cancel_();
@@ -40,6 +40,7 @@ std::optional<StreamEvent> MeshStream::next(Duration timeout) {
       ended_ = true;
       cancel_();
       mesh::Usage usage;
+      usage.prompt_tokens = prompt_tokens_;
       usage.completion_tokens = tokens_;
       last_ = Finish{"stop", usage};
     }

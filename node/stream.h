@@ -30,9 +30,10 @@ struct TokenQueue {
 
 class MeshStream final : public CompletionStream {
  public:
+  // prompt_tokens: for the usage of an answer that a stop text ends here.
   // cancel is called once if the stream is destroyed, or a stop text is found, before its end.
   MeshStream(std::shared_ptr<const model::Tokenizer> tokenizer, std::shared_ptr<TokenQueue> queue,
-             std::vector<std::string> stop, std::function<void()> cancel);
+             std::vector<std::string> stop, uint32_t prompt_tokens, std::function<void()> cancel);
   ~MeshStream() override;
 
   std::optional<StreamEvent> next(Duration timeout) override;
@@ -45,6 +46,7 @@ class MeshStream final : public CompletionStream {
   model::StreamDecoder decoder_;
   StopMatcher stop_;
   std::function<void()> cancel_;
+  const uint32_t prompt_tokens_;
   uint32_t tokens_ = 0;
   std::optional<StreamEvent> last_;  // to give after the held-back text
   bool ended_ = false;

@@ -165,7 +165,7 @@ function showMesh(mesh) {
   const streams = mesh.sessions.length;
   byId("summary").textContent =
     `${alive} of ${mesh.nodes.length} nodes alive, ${streams} open ${streams === 1 ? "answer" : "answers"}`;
-  showProblem(mesh.problem);
+  showProblem([mesh.alarm, mesh.problem].filter(Boolean).join(". "));
   showPlan(mesh);
   showModels(mesh);
   byId("nodes").replaceChildren(...mesh.nodes.map((node) => nodeCard(mesh, node)));

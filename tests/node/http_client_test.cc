@@ -94,6 +94,34 @@ TEST(HttpClient, SendsTheKeyThatItWasGiven) {
   EXPECT_THAT(server.requests()[0], HasSubstr("Authorization: Bearer secret-1\r\n"));
 }
 
+TEST(HttpClient, ReadsTheApiKeyFromAFile) {
+  test::TemporaryFolder folder;
+  ASSERT_TRUE(write_file_atomic(folder / "key", as_bytes(" secret-2\n")).ok());
+  ASSERT_TRUE(write_file_atomic(folder / "empty", as_bytes("\n")).ok());
+  ScriptedServer server({{ScriptedServer::json(200, "{}")}});
+  HttpClient client = client_of(server);
+  ASSERT_TRUE(client.use_api_key_file(folder / "key").ok());
+  EXPECT_TRUE(client.use_api_key_file("").ok());
+  EXPECT_EQ(client.use_api_key_file(folder / "none").error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(client.use_api_key_file(folder / "empty").error().message, HasSubstr("empty: "));
+  ASSERT_TRUE(client.get("/").ok());
+  EXPECT_THAT(server.requests()[0], HasSubstr("Authorization: Bearer secret-2\r\n"));
+}
+
+TEST(HttpClient, SaysHowToGiveTheKeyThatANodeWants) {
+  ScriptedServer server({{ScriptedServer::json(401, "{\"error\":{\"message\":\"no key\"}}")},
+                         {ScriptedServer::json(401, "")},
+                         {ScriptedServer::json(403, "")}});
+  const HttpClient client = client_of(server);
+  for (const bool advised : {true, true, false}) {
+    const auto reply = client.get_json("/api/mesh");
+    ASSERT_FALSE(reply.ok());
+    EXPECT_EQ(reply.error().code, ErrorCode::kDenied);
+    EXPECT_EQ(reply.error().message.find("--api-key-file FILE") != std::string::npos, advised)
+        << reply.error().message;
+  }
+}
+
 TEST(HttpClient, EndsAStreamWhenItsReaderFails) {
   ScriptedServer server({{ScriptedServer::stream_head(), "data: 1\n\ndata: 2\n\n"}});
   int seen = 0;

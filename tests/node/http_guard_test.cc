@@ -28,6 +28,19 @@ TEST(HttpGuard, RefusesAddressesThatAreNone) {
   }
 }
 
+TEST(HttpGuard, AServerAtEveryAddressIsReachedAtLoopback) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"0.0.0.0:0", "127.0.0.1:7075"},    {"[::]:7070", "[::1]:7075"},
+      {"127.0.0.1:0", "127.0.0.1:7075"},  {"[::1]:7070", "[::1]:7075"},
+      {"localhost:0", "127.0.0.1:7075"},  {"192.168.1.7:0", "192.168.1.7:7075"},
+      {"[0:0::0]:0", "[::1]:7075"}};
+  for (const auto& [listen, expected] : cases) {
+    const auto address = parse_listen_address(listen);
+    ASSERT_TRUE(address.ok()) << listen;
+    EXPECT_EQ(near_address(*address, 7075), expected) << listen;
+  }
+}
+
 TEST(HttpGuard, TakesTheNameOutOfAHost) {
   EXPECT_EQ(host_name("LocalHost:7070"), "localhost");
   EXPECT_EQ(host_name("[::1]:7070"), "[::1]");

@@ -46,6 +46,8 @@ TEST(MeshJson, SaysNullWhereThereIsNothing) {
   EXPECT_TRUE(json["coordinator"].is_null());
   EXPECT_TRUE(json["nodes"][0]["backend"].is_null());
   EXPECT_EQ(json["problem"], "no model is offered");
+  EXPECT_TRUE(json["alarm"].is_null());
+  EXPECT_EQ(mesh_json(view, "two rosters")["alarm"], "two rosters");
 }
 
 TEST(MeshJson, WritesAHostileNameAsText) {

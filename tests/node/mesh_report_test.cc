@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/text.h"
+
 namespace weft::node {
 namespace {
 
@@ -49,6 +51,32 @@ TEST(MeshReport, MissingAndWrongFieldsReadAsNothing) {
       Json::parse(R"({"nodes": [{"name": 5, "load": null, "layers": null}], "plan": null})");
   EXPECT_THAT(status_text(mesh), Not(HasSubstr("plan")));
   EXPECT_FALSE(plan_text(Json::object()).empty());
+}
+
+TEST(MeshReport, ALongProblemIsShownWholeInLinesOfAHundredColumns) {
+  std::string problem = "the model needs 5.1 GiB and the mesh offers less:";
+  for (int i = 0; i < 40; ++i) problem += cat(" node", i, " has ", i, " MiB,");
+  problem += " start another node\x1b[2J";
+  const std::string text = status_text({{"problem", problem}});
+  std::string joined;
+  for (const std::string& line : split(text, '\n')) {
+    EXPECT_LE(line.size(), 100u) << line;
+    joined += std::string(trim(line)) + " ";
+  }
+  EXPECT_THAT(joined, HasSubstr("problem: " + problem.substr(0, problem.size() - 4) + "?[2J"));
+  EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+}
+
+TEST(MeshReport, AStatusShowsTheAlarm) {
+  EXPECT_THAT(status_text({{"alarm", "ALARM: two different rosters"}}),
+              HasSubstr("! ALARM: two different rosters (`weft members --clear-alarm` then).\n"));
+  EXPECT_THAT(status_text({{"alarm", nullptr}}), Not(HasSubstr("!")));
+}
+
+TEST(MeshReport, AWordLongerThanALineStaysWhole) {
+  const std::string word(150, 'x');
+  EXPECT_THAT(status_text({{"problem", word + " end"}}),
+              HasSubstr("problem: " + word + "\n         end\n"));
 }
 
 TEST(MeshReport, ANamesControlCharactersDoNotReachTheTerminal) {

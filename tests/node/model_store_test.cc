@@ -49,6 +49,14 @@ class ModelStoreTest : public ::testing::Test {
     EXPECT_TRUE(items.ok());
     return items.ok() ? *items : std::vector<mesh::FetchItem>();
   }
+  static void flip_byte(const std::string& path, uint64_t offset) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(std::streamoff(offset));
+    const char flipped = char(file.get() ^ 1);
+    file.seekp(std::streamoff(offset));
+    file.put(flipped);
+    ASSERT_TRUE(file.good());
+  }
   // Copies and verifies everything that [first, last) lacks.
   void fetch(ModelStore& to, uint32_t first, uint32_t last) {
     for (int pass = 0; pass < 2; ++pass) {  // the header, then the tensors
@@ -198,6 +206,36 @@ TEST_F(ModelStoreTest, ARestartKeepsWhatWasVerified) {
   EXPECT_TRUE(missing(*store, 0, 2).empty());
   EXPECT_FALSE(missing(*store, 2, 3).empty());
   EXPECT_EQ(store->find(id_)->name, "tiny");
+}
+
+TEST_F(ModelStoreTest, WhatARestartFindsIsHashedAgainAndADamagedTensorIsMissing) {
+  {
+    const auto store = open("fetching");
+    ASSERT_TRUE(begin(*store).ok());
+    fetch(*store, 0, 2);
+    EXPECT_TRUE(store->unchecked(id_, 0, 2).empty()) << "verified in this run";
+  }
+  const auto& tensors = whole_->model->file().tensors();
+  const auto read = whole_->model->slice_tensors(1, 2);
+  const uint32_t damaged = uint32_t(read[0] - tensors.data()) + 1;
+  flip_byte(folder_ / ("fetching/" + to_string(id_) + ".gguf"), read[0]->offset);
+  {
+    const auto store = open("fetching");
+    EXPECT_EQ(store->unchecked(id_, 0, 2).size(),
+              whole_->model->slice_tensors(0, 2).size());
+    for (const uint32_t item : store->unchecked(id_, 0, 2)) {
+      const auto sound = store->verify(id_, item);
+      ASSERT_TRUE(sound.ok()) << sound.error().message;
+      EXPECT_EQ(*sound, item != damaged);
+    }
+    EXPECT_TRUE(store->unchecked(id_, 0, 2).empty());
+    ASSERT_EQ(missing(*store, 0, 2).size(), 1u);
+    EXPECT_EQ(missing(*store, 0, 2)[0].item, damaged);
+  }
+  const auto store = open("fetching");  // and it stays missing
+  ASSERT_EQ(missing(*store, 0, 2).size(), 1u);
+  fetch(*store, 0, 2);
+  EXPECT_TRUE(missing(*store, 0, 2).empty());
 }
 
 TEST_F(ModelStoreTest, ADamagedHaveFileIsIgnored) {

@@ -31,7 +31,7 @@ class SliceComputeTest : public ::testing::Test {
     while (auto event = events_.pop(seconds(20))) {
       if (auto* loaded = std::get_if<SliceLoaded>(&*event)) {
         EXPECT_EQ(loaded->epoch.value, epoch);
-        if (loaded->result.ok()) EXPECT_GT(loaded->memory_bytes, 0u);
+        EXPECT_EQ(loaded->result.ok(), loaded->memory_bytes > 0);
         return loaded->result;
       }
     }

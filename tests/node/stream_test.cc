@@ -9,6 +9,8 @@
 namespace weft::node {
 namespace {
 
+constexpr uint32_t kPromptTokens = 3;
+
 class StreamTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -21,7 +23,7 @@ class StreamTest : public ::testing::Test {
     tokenizer_ = std::make_shared<const model::Tokenizer>(std::move(*tokenizer));
   }
   std::unique_ptr<MeshStream> stream(std::vector<std::string> stop = {}) {
-    return std::make_unique<MeshStream>(tokenizer_, queue_, std::move(stop),
+    return std::make_unique<MeshStream>(tokenizer_, queue_, std::move(stop), kPromptTokens,
                                         [this] { ++cancelled_; });
   }
   void say(const std::string& text) {
@@ -31,7 +33,7 @@ class StreamTest : public ::testing::Test {
   }
   void end(Result<mesh::FinishReason> result) {
     mesh::Usage usage;
-    usage.prompt_tokens = 3;
+    usage.prompt_tokens = kPromptTokens;
     ASSERT_TRUE(queue_->items.try_push(StreamEnd{std::move(result), usage}));
   }
   // All deltas together; the event after them goes to `last`.
@@ -59,7 +61,7 @@ TEST_F(StreamTest, TextComesAndThenTheFinishWithItsUsage) {
   EXPECT_EQ(read_all(*answer, last), "hello you");
   ASSERT_TRUE(last && std::holds_alternative<Finish>(*last));
   EXPECT_EQ(std::get<Finish>(*last).reason, "length");
-  EXPECT_EQ(std::get<Finish>(*last).usage.prompt_tokens, 3u);
+  EXPECT_EQ(std::get<Finish>(*last).usage.prompt_tokens, kPromptTokens);
   EXPECT_FALSE(answer->next(Duration(0)));
   answer.reset();
   EXPECT_EQ(cancelled_, 0);
@@ -72,6 +74,7 @@ TEST_F(StreamTest, AStopTextEndsTheAnswerAndCancelsOnce) {
   EXPECT_EQ(read_all(*answer, last), "hello ");
   ASSERT_TRUE(last && std::holds_alternative<Finish>(*last));
   EXPECT_EQ(std::get<Finish>(*last).reason, "stop");
+  EXPECT_EQ(std::get<Finish>(*last).usage.prompt_tokens, kPromptTokens);
   EXPECT_GT(std::get<Finish>(*last).usage.completion_tokens, 0u);
   answer.reset();
   EXPECT_EQ(cancelled_, 1);

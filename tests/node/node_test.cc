@@ -1,0 +1,258 @@
+// Whole nodes in this process, on loopback, without multicast.
+#include "node/node.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "model/synth.h"
+#include "node/local_engine.h"
+#include "node/trust_folder.h"
+#include "tests/crypto/crypto_test_support.h"
+#include "tests/support/wait.h"
+#include "transport/join_socket.h"
+
+namespace weft::node {
+namespace {
+
+using crypto::test::kDay;
+using crypto::test::unwrap;
+using ::testing::HasSubstr;
+
+constexpr uint32_t kTokens = 12;
+constexpr const char* kPrompt = "the lamp in the hall";
+
+struct Reply {
+  std::string text;
+  Finish finish;
+};
+
+class NodeTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    models_ = folder_ / "models";
+    ASSERT_TRUE(make_folder(models_).ok());
+    model::SynthOptions synth;
+    synth.path = models_ + "/nano.gguf";
+    synth.shape = "nano";
+    synth.quant = "q8_0";
+    ASSERT_TRUE(model::write_synthetic(synth).ok());
+  }
+  std::string dir(const std::string& name) { return folder_ / name; }
+  crypto::TrustStore trust(const std::string& name) { return unwrap(open_trust(dir(name))); }
+  int64_t today() const { return SystemClock().unix_seconds(); }
+  void create_mesh(const std::string& name) {
+    recovery_code_ = unwrap(trust(name).create_mesh(name, today())).recovery_code;
+  }
+  void join(const std::string& name, const std::string& inviter) {
+    crypto::TrustStore store = trust(name);
+    const crypto::Identity identity = unwrap(store.identity());
+    const crypto::Candidate candidate{identity.signing().public_key(),
+                                      identity.curve().public_key(), name};
+    const auto admission = unwrap(trust(inviter).add_member(candidate, today()));
+    ASSERT_TRUE(store.store_joined(admission.authority, admission.roster).ok());
+  }
+  NodeOptions options(const std::string& name) {
+    NodeOptions options;
+    options.dir = dir(name);
+    options.mesh_address = "127.0.0.1:0";
+    options.mdns = false;
+    options.threads = 1;
+    options.memory_bytes = 1 << 30;
+    options.kv_tokens = 512;
+    return options;
+  }
+  static std::unique_ptr<Node> start(const NodeOptions& options) {
+    auto node = Node::start(options);
+    EXPECT_TRUE(node.ok()) << node.error().message;
+    return node.ok() ? std::move(*node) : nullptr;
+  }
+  static bool becomes_ready(Node& node) {
+    return test::wait_until([&] { return node.health().ok || !node.failure().empty(); }) &&
+           node.health().ok;
+  }
+  // The node may still fetch the vocabulary when the plan is active: asks until it is there.
+  static Result<std::unique_ptr<CompletionStream>> begin(Node& node, CompletionRequest request) {
+    Result<std::unique_ptr<CompletionStream>> stream = node.start(request);
+    (void)test::wait_until([&] {
+      if (stream.ok() || stream.error().code != ErrorCode::kUnavailable) return true;
+      stream = node.start(request);
+      return stream.ok();
+    });
+    return stream;
+  }
+  static Reply answer(Node& node, const std::vector<std::string>& stop = {}) {
+    CompletionRequest request;
+    request.prompt = kPrompt;
+    request.max_tokens = kTokens;
+    request.sampling.temperature = 0;
+    request.stop = stop;
+    Reply reply;
+    auto stream = begin(node, std::move(request));
+    EXPECT_TRUE(stream.ok()) << stream.error().message;
+    if (!stream.ok()) return reply;
+    bool ended = false;
+    EXPECT_TRUE(test::wait_until([&] {
+      const auto event = (*stream)->next(milliseconds(100));
+      if (!event) return ended;
+      if (const auto* delta = std::get_if<TextDelta>(&*event)) reply.text += delta->text;
+      if (const auto* finish = std::get_if<Finish>(&*event)) reply.finish = *finish;
+      if (const auto* error = std::get_if<Error>(&*event)) ADD_FAILURE() << error->message;
+      ended = !std::holds_alternative<TextDelta>(*event);
+      return ended;
+    }));
+    return reply;
+  }
+  // What one process computes without any mesh.
+  Answer expected() {
+    EngineOptions engine_options;
+    engine_options.path = models_ + "/nano.gguf";
+    engine_options.threads = 1;
+    engine_options.context = 512;
+    auto engine = LocalEngine::open(engine_options);
+    EXPECT_TRUE(engine.ok());
+    AnswerRequest request;
+    request.prompt = kPrompt;
+    request.max_tokens = kTokens;
+    auto whole = (*engine)->answer(request, {});
+    EXPECT_TRUE(whole.ok());
+    return *whole;
+  }
+
+  test::TemporaryFolder folder_;
+  std::string models_;
+  std::string recovery_code_;
+};
+
+TEST_F(NodeTest, OneNodeAloneServesItsModelAndCountsWhatItDid) {
+  create_mesh("desk");
+  NodeOptions alone = options("desk");
+  alone.model_dirs = {models_};
+  const auto node = start(alone);
+  ASSERT_TRUE(node);
+  EXPECT_EQ(node->name(), "desk");
+  ASSERT_TRUE(becomes_ready(*node)) << node->health().problem;
+  const auto models = node->models();
+  ASSERT_EQ(models.size(), 1u);
+  EXPECT_EQ(models[0].name, "nano");
+  EXPECT_TRUE(models[0].active);
+
+  const Answer alike = expected();
+  const Reply whole = answer(*node);
+  EXPECT_EQ(whole.text, alike.text);
+  EXPECT_EQ(whole.finish.reason, alike.finish_reason);
+  EXPECT_EQ(whole.finish.usage.prompt_tokens, alike.prompt_tokens);
+  EXPECT_EQ(whole.finish.usage.completion_tokens, alike.completion_tokens);
+
+  ASSERT_GT(whole.text.size(), 4u);
+  const Reply stopped = answer(*node, {whole.text.substr(2, 2)});
+  EXPECT_EQ(stopped.finish.reason, "stop");
+  EXPECT_EQ(stopped.finish.usage.prompt_tokens, alike.prompt_tokens);
+  EXPECT_GE(node->counters().requests, 2u);
+  EXPECT_TRUE(test::wait_until([&] { return node->view().sessions.empty(); }))
+      << "a stopped answer frees its stages";
+
+  CompletionRequest other;
+  other.model = "none";
+  EXPECT_EQ(node->start(other).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(node->want_model("none").error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(NodeTest, TwoNodesJoinedByASeedPeerShareAPlanAndAnswerAlike) {
+  create_mesh("desk");
+  join("shelf", "desk");
+  NodeOptions first = options("desk");
+  first.model_dirs = {models_};
+  first.min_nodes = 2;
+  const auto desk = start(first);
+  ASSERT_TRUE(desk);
+  NodeOptions second = options("shelf");  // without the model: its layers come from the desk
+  second.min_nodes = 2;
+  second.seed_peers = {cat("127.0.0.1:", desk->mesh_port())};
+  const auto shelf = start(second);
+  ASSERT_TRUE(shelf);
+  ASSERT_TRUE(becomes_ready(*desk)) << desk->health().problem;
+  ASSERT_TRUE(becomes_ready(*shelf)) << shelf->health().problem;
+
+  const mesh::View view = desk->view();
+  ASSERT_EQ(view.plan.stages.size(), 2u);
+  EXPECT_NE(view.plan.stages[0].node, view.plan.stages[1].node);
+  EXPECT_EQ(view.plan.stages[1].last_layer, view.plan.layer_count);
+  EXPECT_EQ(shelf->view().plan.epoch, view.plan.epoch);
+  const std::string text = expected().text;
+  EXPECT_EQ(answer(*desk).text, text);
+  EXPECT_EQ(answer(*shelf).text, text);
+  EXPECT_GT(shelf->counters().bytes_in, 0u);
+}
+
+TEST_F(NodeTest, AStrangersHandshakeIsRefusedAndCounted) {
+  create_mesh("desk");
+  const auto node = start(options("desk"));
+  ASSERT_TRUE(node);
+  const crypto::CurveKeys strange = crypto::CurveKeys::generate();
+  const auto dialer = transport::JoinDialer::open(cat("127.0.0.1:", node->mesh_port()), strange,
+                                                  unwrap(trust("desk").load()).self.curve());
+  ASSERT_TRUE(dialer.ok()) << dialer.error().message;
+  EXPECT_TRUE(test::wait_until([&] { return node->counters().refused_handshakes > 0; }));
+  EXPECT_NE((*dialer)->wait_connected(Duration(0)), transport::DialProgress::kConnected);
+}
+
+TEST_F(NodeTest, AnAuthorityThatStartsRenewsItsCertificateAndAnAlarmIsShown) {
+  const int64_t made = today() - crypto::kCertificateSeconds + 30 * kDay;
+  recovery_code_ = unwrap(trust("desk").create_mesh("desk", made)).recovery_code;
+  const auto node = start(options("desk"));
+  ASSERT_TRUE(node);
+  crypto::TrustStore store = trust("desk");
+  EXPECT_TRUE(test::wait_until([&] { return unwrap(store.stored_epoch()) == 2; }));
+  EXPECT_GT(unwrap(store.load()).self.not_after(), today() + 300 * kDay);
+  EXPECT_EQ(node->health().alarm, "");
+
+  const auto authority = unwrap(crypto::Authority::from_recovery_code(recovery_code_));
+  const auto forged = unwrap(crypto::Roster::issue(2, {}, {}, authority.key()));
+  EXPECT_EQ(store.apply_roster(forged.bytes()).error().code, ErrorCode::kConflict);
+  EXPECT_TRUE(test::wait_until([&] { return !node->health().alarm.empty(); }));
+}
+
+TEST_F(NodeTest, AFolderInNoMeshSaysHowToGetIntoOne) {
+  const auto node = Node::start(options("new"));
+  ASSERT_FALSE(node.ok());
+  EXPECT_EQ(node.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(node.error().message, HasSubstr("weft init"));
+}
+
+TEST_F(NodeTest, ADamagedFolderNamesTheFile) {
+  create_mesh("desk");
+  for (const char* name : {"identity.key", "mesh"}) {
+    const std::string path = trust_folder(dir("desk")) + "/" + name;
+    const auto content = read_file(path, 1 << 20);
+    ASSERT_TRUE(content.ok());
+    ASSERT_TRUE(write_file_atomic(path, ByteView(*content).first(content->size() / 2), 0600).ok());
+    const auto node = Node::start(options("desk"));
+    ASSERT_FALSE(node.ok());
+    EXPECT_THAT(node.error().message, HasSubstr(name));
+    ASSERT_TRUE(write_file_atomic(path, *content, 0600).ok());
+  }
+}
+
+TEST_F(NodeTest, OneFolderIsForOneNode) {
+  create_mesh("desk");
+  const auto lock = crypto::DataFolderLock::take(dir("desk"));
+  ASSERT_TRUE(lock.ok());
+  const auto node = Node::start(options("desk"));
+  ASSERT_FALSE(node.ok());
+  EXPECT_EQ(node.error().code, ErrorCode::kConflict);
+}
+
+TEST(MakeBackend, NamesTheBackendsThereAre) {
+  EXPECT_TRUE(make_backend("reference", 1).ok());
+  const auto none = make_backend("abacus", 1);
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.error().code, ErrorCode::kInvalid);
+  EXPECT_THAT(none.error().message, HasSubstr("cpu"));
+}
+
+}  // namespace
+}  // namespace weft::node

@@ -17,14 +17,6 @@ double worth(const partition::Plan& plan, partition::Objective objective) {
   return objective == partition::Objective::kThroughput ? plan.throughput_tps : plan.decode_tps;
 }
 
-bool same_stages(const partition::Plan& plan, const transport::Propose& serving) {
-  return std::equal(plan.stages.begin(), plan.stages.end(), serving.stages.begin(),
-                    serving.stages.end(), [](const auto& a, const transport::StageSpec& b) {
-                      return a.node == b.node && a.first_layer == b.first_layer &&
-                             a.last_layer == b.last_layer;
-                    });
-}
-
 }  // namespace
 
 Coordinator::Coordinator(const MachineConfig& config, Outbox& outbox, const Membership& members,
@@ -34,7 +26,9 @@ Coordinator::Coordinator(const MachineConfig& config, Outbox& outbox, const Memb
       members_(members),
       rollout_(rollout),
       epochs_(epochs),
-      quiet_until_(now + kSettle) {}
+      quiet_until_(now + kSettle),
+      voluntary_after_(now),
+      used_at_(now) {}
 
 void Coordinator::on_ready(NodeId from, const transport::Ready& ready, Time now) {
   if (!pending_ || ready.epoch != pending_->plan.epoch) return;
@@ -97,10 +91,9 @@ void Coordinator::on_profile(NodeId node, Time now) {
 void Coordinator::on_death(NodeId node, Time now) {
   failures_.erase(node);
   changed_ = true;
-  const bool loading = pending_ && pending_->stages.contains(node);
-  if (loading) pending_.reset();
+  if (pending_ && pending_->stages.contains(node)) pending_.reset();
   // Streams or their heads wait for the next plan: make it at once.
-  if (loading || !rollout_.active()) quiet_until_ = now;
+  if (!rollout_.active()) quiet_until_ = now;
 }
 
 void Coordinator::tick(Time now) {
@@ -110,6 +103,7 @@ void Coordinator::tick(Time now) {
     changed_ = true;  // if this node is elected later, it looks afresh
     return;
   }
+  if (open_sessions(members_) > 0) used_at_ = now;
   if (pending_) return drive_pending(now);
   if (rollout_.active() && out_of_step(now)) return plan_now(now);
   if (now < quiet_until_) return;
@@ -121,7 +115,8 @@ void Coordinator::tick(Time now) {
       return entry.second.count < kLoadFailuresMax && now >= entry.second.until &&
              !stage_index(*rollout_.active(), entry.first);
     });
-    if ((changed_ || pardoned) && open_sessions(members_) == 0) consider(now);
+    const bool may = now >= voluntary_after_ && open_sessions(members_) == 0;
+    if ((changed_ || pardoned) && may) consider(now);
   }
 }
 
@@ -138,6 +133,12 @@ void Coordinator::drive_pending(Time now) {
     for (const NodeId node : members_.alive()) {
       outbox_.send(node, transport::Activate{pending_->plan.epoch});
     }
+    if (pending_->voluntary) {
+      const Duration pause = kVoluntaryLoads * (now - pending_->proposed);
+      voluntary_after_ = now + std::max<Duration>(kVoluntaryEvery, pause);
+    }
+    details_ = std::move(pending_->details);
+    details_epoch_ = pending_->plan.epoch;
     pending_.reset();
     return;
   }
@@ -157,8 +158,10 @@ void Coordinator::stage_failed(NodeId node, const std::string& why, Time now) {
   failure.why = why;
   log_warn("coordinator.stage_failed",
            {{"node", members_.name(node)}, {"why", why}, {"again_in_s", to_seconds(pause)}});
+  const bool serves_on = pending_->voluntary && rollout_.active();
   pending_.reset();
-  plan_now(now);
+  changed_ = true;
+  if (!serves_on) plan_now(now);
 }
 
 // The wanted model, else the one served last, else the configured one, else the first by name.
@@ -191,15 +194,19 @@ std::set<NodeId> Coordinator::excluded(Time now) const {
   return nodes;
 }
 
-Result<partition::Plan> Coordinator::make_plan(const transport::ModelOffer& offer, Time now) const {
+partition::PlanRequest Coordinator::question(const transport::ModelOffer& offer, Time now) const {
   partition::PlanRequest request =
       plan_request(members_, offer, config_, config_.min_nodes, excluded(now));
-  if (request.nodes.empty()) {
-    return Error(ErrorCode::kUnavailable, "no member has measured itself yet, or none may be used");
-  }
   // After a loss those that are left may do, so that the next request is answered.
   if (rollout_.ever_active()) {
     request.min_nodes = std::min(request.min_nodes, request.nodes.size());
+  }
+  return request;
+}
+
+Result<partition::Plan> Coordinator::make_plan(const partition::PlanRequest& request) const {
+  if (request.nodes.empty()) {
+    return Error(ErrorCode::kUnavailable, "no member has measured itself yet, or none may be used");
   }
   WEFT_TRY(partition::Plan plan, config_.plan(request));
   if (plan.stages.empty()) return Error(ErrorCode::kInternal, "the planner gave no stage");
@@ -210,9 +217,12 @@ void Coordinator::plan_now(Time now) {
   changed_ = false;
   quiet_until_ = now + kReplanEvery;
   Result<const transport::ModelOffer*> offer = choose_model();
-  Result<partition::Plan> plan =
-      offer.ok() ? make_plan(**offer, now) : Result<partition::Plan>(offer.error());
-  if (plan.ok()) return propose(**offer, *std::move(plan), now);
+  Result<partition::Plan> plan = offer.ok() ? make_plan(question(**offer, now))
+                                            : Result<partition::Plan>(offer.error());
+  if (plan.ok()) {
+    transport::Propose proposal = proposal_of(**offer, *plan);
+    return propose(std::move(proposal), *std::move(plan), false, now);
+  }
   std::string problem = plan.error().message;
   for (const auto& [node, failure] : failures_) {
     problem += cat("; left out: ", members_.name(node), " (", failure.why, ")");
@@ -228,26 +238,46 @@ void Coordinator::consider(Time now) {
   const transport::Propose& serving = *rollout_.active();
   const Result<const transport::ModelOffer*> offer = choose_model();
   if (!offer.ok()) return;  // its only holder may be away; the layers are loaded all the same
-  Result<partition::Plan> plan = make_plan(**offer, now);
+  const partition::PlanRequest request = question(**offer, now);
+  Result<partition::Plan> plan = make_plan(request);
   if (!plan.ok()) return;
-  if ((*offer)->model == serving.model) {
-    if (same_stages(*plan, serving)) {
+  transport::Propose proposal = proposal_of(**offer, *plan);
+  if (proposal.model == serving.model) {
+    if (proposal.stages == serving.stages) {
       details_ = *std::move(plan);  // fresher predictions for the view
       details_epoch_ = serving.epoch;
       return;
     }
-    const partition::Plan* known = details(serving.epoch);
-    const double now_worth =
-        known ? worth(*known, config_.objective) : serving.predicted_decode_tps;
-    if (worth(*plan, config_.objective) < now_worth * kWorthwhileGain) return;
+    if (!worthwhile(request, *plan, proposal, now)) return;
   }
-  propose(**offer, *std::move(plan), now);
+  propose(std::move(proposal), *std::move(plan), true, now);
 }
 
-void Coordinator::propose(const transport::ModelOffer& offer, partition::Plan plan, Time now) {
-  Pending pending;
-  transport::Propose& proposal = pending.plan;
-  proposal.epoch = epochs_.next(outbox_.self());
+// Is the plan so much better than what serves? Both are reckoned by the same measurements: what was
+// promised when the serving plan was made says nothing, as links were not measured then.
+bool Coordinator::worthwhile(const partition::PlanRequest& request, const partition::Plan& plan,
+                             const transport::Propose& proposal, Time now) {
+  const transport::Propose& serving = *rollout_.active();
+  std::vector<partition::Stage> stages;
+  for (const transport::StageSpec& stage : serving.stages) {
+    stages.push_back({stage.node, stage.first_layer, stage.last_layer});
+  }
+  const Result<partition::Plan> today = config_.evaluate(request, stages);
+  if (!today.ok()) return false;  // one of its nodes is left out for now: no comparison
+  const double gain =
+      worth(plan, config_.objective) / std::max(worth(*today, config_.objective), 1e-9);
+  if (gain < kWorthwhileGain) return false;
+  if (fits_beside(members_, serving, proposal)) return true;
+  if (gain < kWorthwhileGainWithGap) return false;
+  if (now - used_at_ >= kIdleBeforeGap) return true;
+  changed_ = true;  // it is worth it once nobody is there
+  quiet_until_ = used_at_ + kIdleBeforeGap;
+  return false;
+}
+
+transport::Propose Coordinator::proposal_of(const transport::ModelOffer& offer,
+                                            const partition::Plan& plan) const {
+  transport::Propose proposal;
   proposal.model = offer.model;
   proposal.manifest = offer.manifest;
   proposal.layer_count = uint32_t(offer.layers.size());
@@ -259,19 +289,28 @@ void Coordinator::propose(const transport::ModelOffer& offer, partition::Plan pl
   proposal.predicted_decode_tps = plan.decode_tps;
   for (const partition::Stage& stage : plan.stages) {
     proposal.stages.push_back({stage.node, stage.first_layer, stage.last_layer});
-    pending.stages[stage.node].moved = now;
   }
   proposal.holders = holders(members_, offer.model);
+  return proposal;
+}
+
+void Coordinator::propose(transport::Propose proposal, partition::Plan plan, bool voluntary,
+                          Time now) {
+  proposal.epoch = epochs_.next(outbox_.self());
   if (const Result<> checked = check_propose(proposal); !checked.ok()) {
     problem_ = cat("the planner's answer is not a plan: ", checked.error().message);
     log_error("coordinator.bad_plan", {{"why", problem_}});
     return;
   }
   problem_.clear();
-  pending.asked = now;
-  details_ = std::move(plan);
-  details_epoch_ = proposal.epoch;
   for (const NodeId node : members_.alive()) outbox_.send(node, proposal);
+  if (voluntary) voluntary_after_ = now + kVoluntaryEvery;
+  Pending pending;
+  for (const transport::StageSpec& stage : proposal.stages) pending.stages[stage.node].moved = now;
+  pending.plan = std::move(proposal);
+  pending.details = std::move(plan);
+  pending.voluntary = voluntary;
+  pending.proposed = pending.asked = now;
   pending_ = std::move(pending);
 }
 

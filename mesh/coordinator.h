@@ -3,9 +3,10 @@
 // It asks the planner over all measured profiles and links, proposes the answer to every member,
 // waits until each stage says Ready, and activates. A stage that dies, fails or stalls while
 // loading is left out and the plan made anew at once; one that failed may come back after a growing
-// pause. While a plan serves, a better one replaces it only if no stream is open and it promises at
-// least kWorthwhileGain; a Want for another model waits for nothing but is refused while streams
-// are open.
+// pause. While a plan serves, a better one replaces it only if no stream is open, none such has for
+// kVoluntaryEvery, and it promises a gain of kWorthwhileGain over what serves, both reckoned by
+// today's measurements; more where the mesh could not serve while it loads (limits.h). A Want for
+// another model waits for nothing but is refused while streams are open.
 #pragma once
 
 #include <map>
@@ -45,6 +46,7 @@ class Coordinator {
   const std::string& problem() const { return problem_; }
   // The planner's answer behind a plan of this node's making; null for others.
   const partition::Plan* details(Epoch epoch) const {
+    if (pending_ && pending_->plan.epoch == epoch) return &pending_->details;
     return details_epoch_ == epoch && epoch.value != 0 ? &details_ : nullptr;
   }
 
@@ -56,8 +58,10 @@ class Coordinator {
   };
   struct Pending {  // proposed, not all ready
     transport::Propose plan;
+    partition::Plan details;
     std::map<NodeId, Loading> stages;
-    Time asked;
+    bool voluntary = false;  // nothing was lost: if it comes to nothing, so be it
+    Time proposed, asked;
   };
   struct Failure {
     int count = 0;
@@ -70,10 +74,15 @@ class Coordinator {
   void stage_failed(NodeId node, const std::string& why, Time now);
   Result<const transport::ModelOffer*> choose_model() const;
   std::set<NodeId> excluded(Time now) const;
-  Result<partition::Plan> make_plan(const transport::ModelOffer& offer, Time now) const;
+  partition::PlanRequest question(const transport::ModelOffer& offer, Time now) const;
+  Result<partition::Plan> make_plan(const partition::PlanRequest& request) const;
   void plan_now(Time now);
   void consider(Time now);
-  void propose(const transport::ModelOffer& offer, partition::Plan plan, Time now);
+  bool worthwhile(const partition::PlanRequest& request, const partition::Plan& plan,
+                  const transport::Propose& proposal, Time now);
+  transport::Propose proposal_of(const transport::ModelOffer& offer,
+                                 const partition::Plan& plan) const;
+  void propose(transport::Propose proposal, partition::Plan plan, bool voluntary, Time now);
   bool plan_elsewhere(Time now);
   bool out_of_step(Time now);
 
@@ -89,7 +98,9 @@ class Coordinator {
   std::map<NodeId, Failure> failures_;
   std::optional<ModelId> wanted_;
   bool changed_ = true;
-  Time quiet_until_;  // no plan before this
+  Time quiet_until_;      // no plan before this
+  Time voluntary_after_;  // no better plan before this
+  Time used_at_;          // when a stream was last open
   std::optional<Time> elsewhere_since_;
   std::optional<Time> out_of_step_since_;
   std::string problem_;

@@ -21,8 +21,9 @@ struct Send {
   transport::Message message;
 };
 
-// Make the slice [first_layer, last_layer) ready; it replaces every slice made before, so reuse
-// what it can and free the rest first. If the file is not here, fetch what it needs from `holders`
+// Make the slice [first_layer, last_layer) ready. The slice of the epoch `keep` goes on serving
+// meanwhile and afterwards, until DropSlices; every other one is freed first (all of them if `keep`
+// is 0). If the file is not here, fetch what it needs from `holders`
 // (Machine::fetch_manifest, then fetch_items). Report on_load_progress now and then and
 // on_slice_loaded once. A later LoadSlice or DropSlices cancels this one.
 struct LoadSlice {
@@ -35,8 +36,9 @@ struct LoadSlice {
   uint32_t kv_tokens = 0;   // capacity over all sessions
   uint32_t rows_max = 0;    // most rows of one batch
   std::vector<NodeId> holders;
+  Epoch keep;
 };
-// Free every slice of an epoch before this one: the newer plan has no layers here.
+// Free every slice of an epoch before this one.
 struct DropSlices {
   Epoch before;
 };

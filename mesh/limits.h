@@ -27,9 +27,24 @@ inline constexpr Duration kReplanEvery = seconds(5);   // after a refusal
 inline constexpr Duration kBackOffFirst = seconds(5);  // a stage that failed to load sits out
 inline constexpr Duration kBackOffMost = seconds(60);
 inline constexpr int kLoadFailuresMax = 5;  // then until its profile changes
-inline constexpr double kWorthwhileGain = 1.10;
 inline constexpr Duration kProblemFresh = seconds(5);  // a coordinator's report is believed so long
 inline constexpr Duration kWantFor = seconds(30);
+// A plan is retired once its last stream has ended for so long. Longer than Activate and a request
+// in flight take; a head that missed it all the same starts again on the new plan.
+inline constexpr Duration kRetireQuiet = seconds(3);
+
+// Replacing a plan that serves by a better one, where nothing was lost.
+// Speeds are measured in half a second on a device that does other things too, and come out up to
+// a tenth apart from one start to the next: a gain below this may not be there at all.
+inline constexpr double kWorthwhileGain = 1.20;
+// Where a node cannot hold the old and the new layers at once, the mesh cannot serve while it
+// loads: only a gain that nobody would miss is worth that, and only while nobody is there.
+inline constexpr double kWorthwhileGainWithGap = 1.50;
+inline constexpr Duration kIdleBeforeGap = seconds(60);
+// Between two of them; and at least so many times as long as the last one took to load, so that
+// loading (which takes half of a device's speed, say) costs far less than a gain of a fifth brings.
+inline constexpr Duration kVoluntaryEvery = seconds(60);
+inline constexpr int kVoluntaryLoads = 20;
 
 // Sessions.
 inline constexpr size_t kSessionsMax = 64;  // open at one head
@@ -39,6 +54,11 @@ inline constexpr Duration kFirstTokenWithin = seconds(120);
 inline constexpr Duration kTokenGapMax = seconds(30);
 inline constexpr Duration kSessionTotalMax = seconds(600);
 inline constexpr size_t kEndTokensMax = 64;
+// Streams that have given out no token yet wait for the next plan if theirs is lost or none is
+// there: longer than a node of the home takes to load small layers, shorter than a client's patience.
+inline constexpr Duration kPlanWait = seconds(10);
+inline constexpr size_t kWaitingMax = 32;
+inline constexpr int kStartsMax = 4;  // of one stream, each on another plan
 
 // Stages.
 inline constexpr size_t kStageSessionsMax = 1024;

@@ -21,7 +21,7 @@ Machine::Parts::Parts(MachineConfig machine_config, Time now)
       rollout(outbox, members, config.step_row_budget + kDecodeRowsMax),
       coordinator(config, outbox, members, rollout, epochs, now),
       sessions(outbox, config.session_seed),
-      stage(outbox, config.step_row_budget),
+      stage(std::make_unique<Stage>(outbox, config.step_row_budget)),
       links(outbox),
       fetcher(outbox),
       next_beat_(now) {
@@ -55,30 +55,37 @@ void Machine::Parts::on_joined(NodeId node, Time now) {
 void Machine::Parts::on_died(const MemberChange& change, Time now) {
   const std::string name = members.name(change.node);
   log_warn("member.died", {{"node", name}, {"why", change.why}});
-  if (rollout.needs(change.node)) {
-    lose_plan(cat("node ", name, ", which had layers of the model, is gone (", change.why,
-                  "); the mesh is making a new plan, ask again"),
-              now);
-  }
-  stage.on_head_dead(change.node);
+  const std::string why = cat("node ", name, ", which had layers of the model, is gone (",
+                              change.why, "); the mesh is making a new plan, ask again");
+  if (rollout.needs(change.node)) lose_plan(why, now);
+  sessions.on_node_lost(change.node, why, now);  // streams of the plan before
+  stage->on_head_dead(change.node);
+  if (retiring) retiring->on_head_dead(change.node);
   fetcher.on_holder_lost(change.node, now);
   coordinator.on_death(change.node, now);
 }
 
-void Machine::Parts::lose_plan(const std::string& why, Time now) {
-  rollout.lose();
-  sessions.on_plan_lost(why, now);
-  stage.stop();
+void Machine::Parts::pump() {
+  stage->pump();
+  if (retiring) retiring->pump();
+}
+
+void Machine::Parts::batch_done(uint64_t job, Result<BatchOutput> output, Time now) {
+  Stage& owner = retiring && retiring->has_job(job) ? *retiring : *stage;
+  owner.on_batch_done(job, std::move(output), now);
 }
 
 void Machine::Parts::tick(Time now) {
   members.tick(now);
-  members.self_member().beat.open_sessions = uint32_t(sessions.count());
+  members.self_member().beat.open_sessions = uint32_t(sessions.peak());
   settle(now);
-  links.tick(sessions.count() == 0 && stage.session_count() == 0, now);
+  links.tick(sessions.count() == 0 && stage->session_count() == 0, now);
   rollout.tick(now);
   sessions.tick(now);
-  stage.tick(now);
+  if (sessions.waiting() > 0) sessions.give_up_waiting(no_plan(now), now);
+  stage->tick(now);
+  if (retiring) retiring->tick(now);
+  retire(now);
   fetcher.tick(now);
   coordinator.tick(now);
   if (now >= next_beat_) beat(now);
@@ -105,11 +112,15 @@ transport::Beat Machine::Parts::make_beat(bool leaving) {
   beat.active_epoch = rollout.active_epoch();
   beat.highest_epoch = epochs.highest();
   beat.roster_epoch = roster_epoch;
-  beat.open_sessions = uint32_t(sessions.count());
-  beat.stage_sessions = uint32_t(stage.session_count());
-  beat.queued_rows = stage.queued_rows();
-  beat.kv_free_tokens = stage.kv_free_tokens();
-  beat.decode_tokens_per_s = stage.decode_rows_per_s();
+  beat.open_sessions = uint32_t(sessions.peak());
+  beat.stage_sessions = uint32_t(stage->session_count());
+  beat.queued_rows = stage->queued_rows();
+  if (retiring) {
+    beat.stage_sessions += uint32_t(retiring->session_count());
+    beat.queued_rows += retiring->queued_rows();
+  }
+  beat.kv_free_tokens = stage->kv_free_tokens();
+  beat.decode_tokens_per_s = stage->decode_rows_per_s();
   beat.leaving = leaving;
   beat.links = links.measures();
   return beat;
@@ -119,6 +130,7 @@ void Machine::Parts::beat(Time now) {
   // On time on average, but no burst after a pause.
   next_beat_ = std::max(next_beat_ + kBeatEvery, now + kBeatEvery / 2);
   const transport::Beat beat = make_beat(false);
+  sessions.forget_peak();
   members.self_member().beat = beat;
   const std::vector<NodeId> peers = audience();
   for (const NodeId peer : peers) outbox.send(peer, beat);
@@ -174,8 +186,9 @@ void Machine::Parts::tell_profile() {
 
 void Machine::Parts::leave(Time now) {
   if (left) return;
-  sessions.on_plan_lost("this node is leaving the mesh", now);
-  stage.stop();
+  sessions.end_all("this node is leaving the mesh", now);
+  stage->stop();
+  if (retiring) retiring->stop();
   fetcher.cancel();
   settle(now);
   const transport::Beat beat = make_beat(true);
@@ -187,7 +200,8 @@ void Machine::Parts::undelivered(NodeId to, const transport::Message& message) {
   const auto* step = std::get_if<transport::Step>(&message);
   if (!step) return;  // all others are repeated, or missed by a deadline
   Error error(ErrorCode::kUnavailable, cat("cannot send rows to ", members.name(to)));
-  if (stage.fail(step->session, error)) return;
+  if (stage->epoch() == step->epoch && stage->fail(step->session, error)) return;
+  if (retiring && retiring->epoch() == step->epoch && retiring->fail(step->session, error)) return;
   outbox.send(step->head,
               transport::Refused{step->epoch, step->session, error.code, error.message});
 }
@@ -199,7 +213,7 @@ Machine::~Machine() = default;
 std::vector<Effect> Machine::take_effects(Time now) {
   if (!parts_->left) {
     parts_->settle(now);
-    parts_->stage.pump();
+    parts_->pump();
   }
   return parts_->outbox.take_effects();
 }
@@ -273,13 +287,13 @@ void Machine::on_slice_loaded(Epoch epoch, Result<> result, Time now) {
 }
 
 void Machine::on_batch_done(uint64_t job, Result<BatchOutput> output, Time now) {
-  parts_->stage.on_batch_done(job, std::move(output), now);
+  parts_->batch_done(job, std::move(output), now);
   parts_->settle(now);
 }
 
 Result<SessionId> Machine::open(GenerateRequest request, Time now) {
   if (parts_->left) return Error(ErrorCode::kUnavailable, "this node is leaving the mesh");
-  return parts_->sessions.open(std::move(request), parts_->why_no_plan(now), now);
+  return parts_->sessions.open(std::move(request), parts_->no_plan(now), now);
 }
 
 void Machine::cancel(SessionId session, Time now) {

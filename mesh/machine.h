@@ -9,7 +9,8 @@
 // The way of a request: open() -> sessions (head) -> Step -> stage (batch) -> SubmitBatch ->
 // on_batch_done -> Step to the next stage ... -> Token home -> TokenOut and the next Step.
 // The way of a plan: profiles and beats -> coordinator -> Propose -> rollout (every member) ->
-// LoadSlice -> on_slice_loaded -> Ready -> Activate.
+// LoadSlice -> on_slice_loaded -> Ready -> Activate; the plan before serves until then, and its
+// streams end on it.
 // A message to this node itself takes the same code path through a local queue, so a mesh of one
 // works without a network.
 //
@@ -37,6 +38,9 @@ namespace weft::mesh {
 
 // partition::plan, or a test's own.
 using PlanFunction = std::function<Result<partition::Plan>(const partition::PlanRequest&)>;
+// partition::evaluate, or a test's own: what given stages are worth by the same measurements.
+using EvaluateFunction = std::function<Result<partition::Plan>(
+    const partition::PlanRequest&, const std::vector<partition::Stage>&)>;
 
 struct MachineConfig {
   NodeId self;
@@ -51,6 +55,7 @@ struct MachineConfig {
   uint32_t kv_tokens = 8192;       // capacity each stage makes
   uint32_t step_row_budget = 256;  // prefill rows in one batch, at least kPrefillChunk
   PlanFunction plan;
+  EvaluateFunction evaluate = partition::evaluate;
 };
 
 // A member as the roster names it.
@@ -61,6 +66,7 @@ struct RosterMember {
 
 // What a client asks the head for.
 struct GenerateRequest {
+  ModelId model;                // whose token ids these are; zero: whatever model is served
   std::vector<TokenId> tokens;  // the prompt, at least one
   uint32_t max_tokens = 0;      // 0: to the context's end
   SamplingParams sampling;
@@ -110,7 +116,9 @@ class Machine {
 
   // --- Streams, with this node as head.
   // kInvalid (empty prompt, too long: says both numbers, an id beyond the vocabulary), kExhausted
-  // (kSessionsMax are open), kUnavailable (no active plan: says why).
+  // (kSessionsMax are open), kUnavailable (no plan can be made: says what is missing; another model
+  // is served). While a plan is made or loaded the stream is accepted and waits for it, at most
+  // kPlanWait; what open would have refused then comes as its end.
   Result<SessionId> open(GenerateRequest request, Time now);
   // Ends it with kCancelled and frees every stage; unknown sessions are fine.
   void cancel(SessionId session, Time now);

@@ -57,29 +57,6 @@ void Machine::Parts::on(NodeId from, transport::Beat& beat, Time now) {
   keep_plan(from, beat);
 }
 
-// What the plan that a peer serves says about ours. One that heads streams of our epoch serves that
-// epoch, and on a link its beats and rows keep their order: if it does not, its streams are over
-// and their Close was lost. And if a stage of ours serves a newer plan, ours is history; this
-// happens to a node that was stopped for a while.
-void Machine::Parts::follow(NodeId peer, const transport::Beat& beat, Time now) {
-  if (beat.active_epoch != stage.epoch()) stage.on_head_dead(peer);
-  if (beat.active_epoch > rollout.active_epoch() && rollout.needs(peer)) {
-    lose_plan("the mesh has moved to a new plan; ask again", now);
-  }
-}
-
-// The node of the active plan's first stage is the plan's keeper: it hands the plan to every member
-// that does not serve it (it is new, it missed a message, or it served an older plan in a
-// partition). One that still serves streams of an older plan is left in peace until they end.
-void Machine::Parts::keep_plan(NodeId peer, const transport::Beat& beat) {
-  const transport::Propose* plan = rollout.active();
-  if (!plan || plan->stages.front().node != config.self || beat.active_epoch >= plan->epoch) return;
-  const bool busy = beat.active_epoch.value != 0 && beat.open_sessions + beat.stage_sessions > 0;
-  if (busy) return;
-  outbox.send(peer, *plan);
-  outbox.send(peer, transport::Activate{plan->epoch});
-}
-
 void Machine::Parts::on(NodeId from, transport::Profile& profile, Time now) {
   if (!accepted(check_profile(profile), "profile", members.name(from))) return;
   if (members.on_profile(from, profile, now)) coordinator.on_profile(from, now);
@@ -89,32 +66,9 @@ void Machine::Parts::on(NodeId from, transport::LinkProbe& probe, Time now) {
   links.on_probe(from, probe, now);
 }
 
-void Machine::Parts::on(NodeId from, transport::Propose& plan, Time now) {
-  if (!accepted(check_propose(plan), "propose", members.name(from))) return;
-  if (!epochs.saw(plan.epoch)) {
-    log_warn("message.epoch_too_high", {{"from", members.name(from)}});
-    return;
-  }
-  plan.model_name = printable(plan.model_name);
-  if (!rollout.on_propose(from, plan, now)) return;
-  sessions.on_plan_lost("the mesh moves to a new plan; ask again in a moment", now);
-  stage.stop();
-}
-
 void Machine::Parts::on(NodeId from, transport::Ready& ready, Time now) {
   rollout.on_ready(from, ready);
   coordinator.on_ready(from, ready, now);
-}
-
-void Machine::Parts::on(NodeId, transport::Activate& message, Time) {
-  activate(message.epoch);
-}
-
-void Machine::Parts::activate(Epoch epoch) {
-  if (!rollout.activate(epoch)) return;
-  const transport::Propose& plan = *rollout.active();
-  sessions.set_plan(plan);
-  if (const std::optional<size_t> index = stage_index(plan, config.self)) stage.start(plan, *index);
 }
 
 void Machine::Parts::on(NodeId from, transport::Stale& stale, Time now) {
@@ -132,14 +86,19 @@ void Machine::Parts::on(NodeId from, transport::Want& want, Time now) {
 
 void Machine::Parts::on(NodeId from, transport::Step& step, Time now) {
   if (!members.is_alive(step.head)) return;  // nobody to answer
+  if (retiring && retiring->epoch() == step.epoch) {
+    return retiring->on_step(from, std::move(step), now);
+  }
   const transport::Propose* plan = rollout.plan();
-  if (!plan || plan->epoch != step.epoch) {
-    outbox.send(step.head, transport::Stale{plan ? plan->epoch : Epoch{}, step.session});
+  const bool known = plan && (plan->epoch == step.epoch || rollout.active_epoch() == step.epoch);
+  if (!known) {
+    const Epoch ours = rollout.active() ? rollout.active_epoch() : plan ? plan->epoch : Epoch{};
+    outbox.send(step.head, transport::Stale{ours, step.session});
     return;
   }
   // Rows of this epoch exist, so it is active somewhere, and the word is still on its way here.
-  if (rollout.loaded()) activate(step.epoch);
-  if (stage.epoch() == step.epoch) return stage.on_step(from, std::move(step), now);
+  if (rollout.loaded()) activate(step.epoch, now);
+  if (stage->epoch() == step.epoch) return stage->on_step(from, std::move(step), now);
   outbox.send(step.head, transport::Refused{step.epoch, step.session, ErrorCode::kUnavailable,
                                             cat(config.name, " is not ready for its layers")});
 }
@@ -149,7 +108,8 @@ void Machine::Parts::on(NodeId from, transport::Token& token, Time now) {
 }
 
 void Machine::Parts::on(NodeId from, transport::Close& close, Time) {
-  stage.on_close(from, close);
+  stage->on_close(from, close);
+  if (retiring) retiring->on_close(from, close);
 }
 
 void Machine::Parts::on(NodeId from, transport::Refused& refused, Time now) {

@@ -1,6 +1,7 @@
 // The inside of a Machine: its parts, and the wiring between them. Private to mesh/machine*.cc.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,8 +33,11 @@ class Machine::Parts {
   void greet();                 // Hello to all
   void tell_profile();
   void leave(Time now);
-  // What a client is told while there is no active plan.
-  std::string why_no_plan(Time now) const;
+  // Why there is no active plan, as a client is told it.
+  NoPlan no_plan(Time now) const;
+  // Hands what waits to the compute thread.
+  void pump();
+  void batch_done(uint64_t job, Result<BatchOutput> output, Time now);
   View view(Time now) const;
 
   const MachineConfig config;
@@ -43,7 +47,8 @@ class Machine::Parts {
   Rollout rollout;
   Coordinator coordinator;
   Sessions sessions;
-  Stage stage;
+  std::unique_ptr<Stage> stage;     // of the active plan; it may have none
+  std::unique_ptr<Stage> retiring;  // of the plan before, while its streams end; else null
   Links links;
   Fetcher fetcher;
 
@@ -77,8 +82,10 @@ class Machine::Parts {
   void on(NodeId from, transport::RosterUpdate& update, Time now);
   void on(NodeId from, transport::ErrorReport& report, Time now);
 
-  void activate(Epoch epoch);
+  // What a plan's coming and going does to streams and stages: machine_plan.cc.
+  void activate(Epoch epoch, Time now);
   void lose_plan(const std::string& why, Time now);
+  void retire(Time now);
   void follow(NodeId peer, const transport::Beat& beat, Time now);
   void keep_plan(NodeId peer, const transport::Beat& beat);
   void on_joined(NodeId node, Time now);
@@ -91,6 +98,8 @@ class Machine::Parts {
   PlanView plan_view(const transport::Propose& plan) const;
   std::string problem(Time now) const;
 
+  Epoch before_;           // the plan that the active one has replaced
+  Time retiring_used_at_;  // when the retiring stage last had a stream
   Time next_beat_;
   uint64_t beat_number_ = 0;
   struct Report {

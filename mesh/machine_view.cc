@@ -15,13 +15,13 @@ std::string Machine::Parts::problem(Time now) const {
   return "";
 }
 
-std::string Machine::Parts::why_no_plan(Time now) const {
-  if (std::string text = problem(now); !text.empty()) return text;
+NoPlan Machine::Parts::no_plan(Time now) const {
+  if (std::string text = problem(now); !text.empty()) return {std::move(text), true};
   if (const transport::Propose* plan = rollout.plan()) {
-    return cat("the mesh is loading ", plan->model_name, " (", int(100 * plan_view(*plan).progress),
-               " %); ask again in a moment");
+    return {cat("the mesh is loading ", plan->model_name, " (",
+                int(100 * plan_view(*plan).progress), " %); ask again in a moment")};
   }
-  return "the mesh has no plan yet; ask again in a moment";
+  return {"the mesh has no plan yet; ask again in a moment"};
 }
 
 PlanView Machine::Parts::plan_view(const transport::Propose& plan) const {
@@ -29,7 +29,7 @@ PlanView Machine::Parts::plan_view(const transport::Propose& plan) const {
   view.epoch = plan.epoch;
   view.model = plan.model;
   view.model_name = plan.model_name;
-  view.active = rollout.active() != nullptr;
+  view.active = rollout.active_epoch() == plan.epoch;
   view.layer_count = plan.layer_count;
   view.hidden_dim = plan.hidden_dim;
   view.vocab_size = plan.vocab_size;
@@ -45,7 +45,7 @@ PlanView Machine::Parts::plan_view(const transport::Propose& plan) const {
     stage_view.name = members.name(spec.node);
     stage_view.first_layer = spec.first_layer;
     stage_view.last_layer = spec.last_layer;
-    stage_view.progress = rollout.progress(spec.node);
+    stage_view.progress = view.active ? 1 : rollout.progress(spec.node);
     if (details && i < details->stages.size()) {
       stage_view.decode_s = details->stages[i].decode_s;
       stage_view.hop_s = details->stages[i].hop_s;
@@ -83,14 +83,19 @@ View Machine::Parts::view(Time now) const {
     entry.beat = member.beat;
     view.nodes.push_back(std::move(entry));
   }
-  if (const transport::Propose* plan = rollout.plan()) {
+  const transport::Propose* plan = rollout.active() ? rollout.active() : rollout.plan();
+  if (plan) {
     view.has_plan = true;
     view.plan = plan_view(*plan);
   }
   view.offers = offers(members);
   view.sessions = sessions.view(now);
-  view.stage_sessions = uint32_t(stage.session_count());
-  view.queued_rows = stage.queued_rows();
+  view.stage_sessions = uint32_t(stage->session_count());
+  view.queued_rows = stage->queued_rows();
+  if (retiring) {
+    view.stage_sessions += uint32_t(retiring->session_count());
+    view.queued_rows += retiring->queued_rows();
+  }
   view.problem = problem(now);
   return view;
 }

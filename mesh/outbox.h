@@ -33,11 +33,14 @@ class Outbox {
     return message;
   }
   std::vector<Effect> take_effects() { return std::exchange(effects_, {}); }
+  // Numbers for SubmitBatch, each used once by whichever stage asks.
+  uint64_t next_job() { return ++job_; }
 
  private:
   NodeId self_;
   std::deque<transport::Message> local_;
   std::vector<Effect> effects_;
+  uint64_t job_ = 0;
 };
 
 }  // namespace weft::mesh

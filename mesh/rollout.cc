@@ -23,7 +23,7 @@ bool same_plan(const transport::Propose& a, const transport::Propose& b) {
 
 }  // namespace
 
-bool Rollout::on_propose(NodeId from, const transport::Propose& plan, Time now) {
+bool Rollout::on_propose(NodeId from, const transport::Propose& plan, bool beside, Time now) {
   if (plan_ && plan.epoch < plan_->epoch) {
     outbox_.send(from, transport::Stale{plan_->epoch, {}});
     return false;
@@ -42,32 +42,36 @@ bool Rollout::on_propose(NodeId from, const transport::Propose& plan, Time now) 
     return false;
   }
   plan_ = plan;
-  active_ = false;
+  was_active_ = false;
+  if (!beside) active_.reset();
   answered_ = false;
   progress_.clear();
   progress_said_.reset();
   const std::optional<size_t> index = stage_index(plan, outbox_.self());
+  const bool serving = active_ && stage_index(*active_, outbox_.self());
   if (!index) {
     load_ = Load::kNone;
-    outbox_.emit(DropSlices{plan.epoch});
+    if (!serving) outbox_.emit(DropSlices{plan.epoch});
   } else {
     load_ = Load::kLoading;
     const transport::StageSpec& stage = plan.stages[*index];
     outbox_.emit(LoadSlice{plan.epoch, plan.model, plan.manifest, plan.model_name,
                            stage.first_layer, stage.last_layer, plan.kv_tokens, rows_max_,
-                           plan.holders});
+                           plan.holders, serving ? active_->epoch : Epoch{}});
   }
   log_info("rollout.proposed", {{"epoch", to_string(plan.epoch)},
                                 {"by", members_.name(from)},
                                 {"model", plan.model_name},
-                                {"stages", plan.stages.size()}});
+                                {"stages", plan.stages.size()},
+                                {"serving", to_string(active_epoch())}});
   return true;
 }
 
 bool Rollout::activate(Epoch epoch) {
-  if (!plan_ || plan_->epoch != epoch || active_ || missing_stage()) return false;
+  if (!plan_ || plan_->epoch != epoch || active_epoch() == epoch || missing_stage()) return false;
   if (load_ == Load::kLoading || load_ == Load::kFailed) return false;
-  active_ = ever_active_ = true;
+  active_ = plan_;
+  was_active_ = ever_active_ = true;
   for (const transport::StageSpec& stage : plan_->stages) progress_[stage.node] = 1;
   log_info("rollout.active", {{"epoch", to_string(epoch)}, {"model", plan_->model_name}});
   return true;
@@ -101,7 +105,7 @@ void Rollout::on_slice_loaded(Epoch epoch, Result<> result, Time now) {
 }
 
 bool Rollout::needs(NodeId node) const {
-  return active_ && stage_index(*plan_, node).has_value();
+  return active_ && stage_index(*active_, node).has_value();
 }
 
 void Rollout::tick(Time now) {

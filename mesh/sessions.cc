@@ -10,9 +10,37 @@
 #include "mesh/stage.h"
 
 namespace weft::mesh {
+namespace {
 
-Result<SessionId> Sessions::open(GenerateRequest request, const std::string& why_none, Time now) {
-  if (!plan_) return Error(ErrorCode::kUnavailable, why_none);
+uint32_t capacity(const transport::Propose& plan) {
+  return std::min(plan.context_length, plan.kv_tokens);
+}
+
+// Can a stream with this prompt run on the plan?
+Result<> check_prompt(const std::vector<TokenId>& tokens, ModelId model,
+                      const transport::Propose& plan) {
+  if (!model.is_zero() && model != plan.model) {
+    return Error(ErrorCode::kUnavailable,
+                 cat("the mesh serves ", plan.model_name, " now, another model than was asked"));
+  }
+  if (tokens.size() >= capacity(plan)) {
+    return Error(ErrorCode::kInvalid,
+                 cat("the prompt has ", tokens.size(), " tokens, the context has room for ",
+                     capacity(plan), " with the answer"));
+  }
+  for (const TokenId token : tokens) {
+    if (token < 0 || uint32_t(token) >= plan.vocab_size) {
+      return Error(ErrorCode::kInvalid,
+                   cat("token ", token, " is not in the vocabulary of ", plan.vocab_size));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<SessionId> Sessions::open(GenerateRequest request, const NoPlan& none, Time now) {
+  if (!plan_ && none.hopeless) return Error(ErrorCode::kUnavailable, none.why);
   if (sessions_.size() >= kSessionsMax) {
     return Error(ErrorCode::kExhausted,
                  cat("all ", kSessionsMax, " streams of this node are in use; try again later"));
@@ -22,42 +50,73 @@ Result<SessionId> Sessions::open(GenerateRequest request, const std::string& why
     return Error(ErrorCode::kInvalid, cat("more than ", kEndTokensMax, " end tokens"));
   }
   WEFT_CHECK(check_sampling(request.sampling));
-  const uint32_t capacity = std::min(plan_->context_length, plan_->kv_tokens);
-  if (request.tokens.size() >= capacity) {
-    return Error(ErrorCode::kInvalid,
-                 cat("the prompt has ", request.tokens.size(), " tokens, the context has room for ",
-                     capacity, " with the answer"));
+  if (plan_) {
+    WEFT_CHECK(check_prompt(request.tokens, request.model, *plan_));
+  } else if (waiting() >= kWaitingMax) {
+    return Error(ErrorCode::kUnavailable,
+                 cat(none.why, " (", kWaitingMax, " requests wait for it already)"));
   }
-  for (const TokenId token : request.tokens) {
-    if (token < 0 || uint32_t(token) >= plan_->vocab_size) {
-      return Error(ErrorCode::kInvalid,
-                   cat("token ", token, " is not in the vocabulary of ", plan_->vocab_size));
-    }
-  }
-  SessionId id{random_.next()};
-  while (id.value == 0 || sessions_.contains(id)) id.value = random_.next();
+  const SessionId id = fresh_id();
   Session& session = sessions_[id];
+  session.model = request.model;
   session.prompt_count = uint32_t(request.tokens.size());
   session.tokens = std::move(request.tokens);
-  session.capacity = capacity;
-  session.limit = request.max_tokens == 0
-                      ? capacity
-                      : uint32_t(std::min<uint64_t>(
-                            capacity, uint64_t{session.prompt_count} + request.max_tokens));
+  session.max_tokens = request.max_tokens;
   session.sampling = request.sampling;
   session.end_tokens = std::move(request.end_tokens);
-  session.opened = session.last_token = now;
-  send_rows(id, session);
+  session.opened = session.last_token = session.waiting_since = now;
+  peak_ = std::max(peak_, sessions_.size());
+  if (plan_) start(id, session, now);
   return id;
 }
 
+SessionId Sessions::fresh_id() {
+  SessionId id{random_.next()};
+  while (id.value == 0 || sessions_.contains(id) || find_running(id) != sessions_.end()) {
+    id.value = random_.next();
+  }
+  return id;
+}
+
+Sessions::Entry Sessions::find_running(SessionId at_stages) {
+  return std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
+    return entry.second.plan && entry.second.at_stages == at_stages;
+  });
+}
+
+void Sessions::start(SessionId id, Session& session, Time now) {
+  if (const Result<> checked = check_prompt(session.tokens, session.model, *plan_); !checked.ok()) {
+    return end(id, checked.error(), now);
+  }
+  session.model = plan_->model;
+  session.at_stages = session.starts == 0 ? id : fresh_id();
+  ++session.starts;
+  session.plan = plan_;
+  const uint64_t wanted = uint64_t{session.prompt_count} + session.max_tokens;
+  session.limit = session.max_tokens == 0
+                      ? capacity(*plan_)
+                      : uint32_t(std::min<uint64_t>(capacity(*plan_), wanted));
+  session.sent = session.passed = 0;
+  send_rows(session);
+}
+
+void Sessions::set_plan(const transport::Propose& plan, Time now) {
+  plan_ = std::make_shared<const transport::Propose>(plan);
+  std::vector<SessionId> ready;
+  for (const auto& [id, session] : sessions_) {
+    if (!session.plan) ready.push_back(id);
+  }
+  for (const SessionId id : ready) start(id, sessions_.at(id), now);
+}
+
 // Sends what may be on its way: prompt chunks within the window, or the newest token.
-void Sessions::send_rows(SessionId id, Session& session) {
-  const uint32_t window = kPrefillChunk * kWindowChunksPerStage * uint32_t(plan_->stages.size());
+void Sessions::send_rows(Session& session) {
+  const transport::Propose& plan = *session.plan;
+  const uint32_t window = kPrefillChunk * kWindowChunksPerStage * uint32_t(plan.stages.size());
   while (session.sent < session.tokens.size() && session.sent - session.passed < window) {
     transport::Step step;
-    step.epoch = plan_->epoch;
-    step.session = id;
+    step.epoch = plan.epoch;
+    step.session = session.at_stages;
     step.head = outbox_.self();
     step.first_position = session.sent;
     step.token_count = std::min(kPrefillChunk, uint32_t(session.tokens.size()) - session.sent);
@@ -74,25 +133,25 @@ void Sessions::send_rows(SessionId id, Session& session) {
       }
     }
     session.sent += step.token_count;
-    outbox_.send(plan_->stages.front().node, std::move(step));
+    outbox_.send(plan.stages.front().node, std::move(step));
   }
 }
 
 void Sessions::on_token(NodeId from, const transport::Token& token, Time now) {
-  const auto it = sessions_.find(token.session);
-  if (it == sessions_.end() || token.epoch != plan_->epoch) return;
-  if (from != plan_->stages.back().node) return;
+  const auto it = find_running(token.session);
+  if (it == sessions_.end() || token.epoch != it->second.plan->epoch) return;
   Session& session = it->second;
+  if (from != session.plan->stages.back().node) return;
   if (token.token == kNoToken) {
     if (token.position <= session.passed || token.position > session.sent) return;
     session.passed = token.position;
     outbox_.emit(SessionProgress{it->first, std::min(session.passed, session.prompt_count),
                                  session.prompt_count});
-    return send_rows(it->first, session);
+    return send_rows(session);
   }
   // A token is drawn from the newest row, and from that one only: anything else is a repetition.
   if (token.position != session.tokens.size() || session.sent != session.tokens.size()) return;
-  if (token.token < 0 || uint32_t(token.token) >= plan_->vocab_size) {
+  if (token.token < 0 || uint32_t(token.token) >= session.plan->vocab_size) {
     return end(it->first,
                Error(ErrorCode::kInternal, "the last stage drew a token beyond the vocabulary"),
                now);
@@ -107,21 +166,24 @@ void Sessions::on_token(NodeId from, const transport::Token& token, Time now) {
   session.tokens.push_back(token.token);
   outbox_.emit(TokenOut{it->first, token.position, token.token});
   if (session.tokens.size() >= session.limit) return end(it->first, FinishReason::kLength, now);
-  send_rows(it->first, session);
+  send_rows(session);
 }
 
 void Sessions::on_refused(NodeId from, const transport::Refused& refused, Time now) {
-  if (!sessions_.contains(refused.session) || refused.epoch != plan_->epoch) return;
-  if (!from_stage(from) && from != outbox_.self()) return;  // itself: a step could not be sent
-  end(refused.session, Error(refused.code, printable(refused.text, 300)), now);
+  const auto it = find_running(refused.session);
+  if (it == sessions_.end() || refused.epoch != it->second.plan->epoch) return;
+  // From itself: a step could not be sent.
+  if (!stage_index(*it->second.plan, from) && from != outbox_.self()) return;
+  end(it->first, Error(refused.code, printable(refused.text, 300)), now);
 }
 
 void Sessions::on_stale(NodeId from, const transport::Stale& stale, Time now) {
-  if (!sessions_.contains(stale.session) || !from_stage(from)) return;
-  end(stale.session,
-      Error(ErrorCode::kUnavailable, cat("the plan was replaced (epoch ", to_string(plan_->epoch),
-                                         " by ", to_string(stale.epoch), "); ask again")),
-      now);
+  const auto it = find_running(stale.session);
+  if (it == sessions_.end() || !stage_index(*it->second.plan, from)) return;
+  interrupt(it->first,
+            cat("the plan was replaced (epoch ", to_string(it->second.plan->epoch), " by ",
+                to_string(stale.epoch), "); ask again"),
+            now);
 }
 
 void Sessions::cancel(SessionId session, Time now) {
@@ -129,11 +191,62 @@ void Sessions::cancel(SessionId session, Time now) {
   end(session, Error(ErrorCode::kCancelled, "cancelled by the client"), now);
 }
 
-void Sessions::on_plan_lost(const std::string& why, Time now) {
+void Sessions::interrupt(SessionId id, const std::string& why, Time now) {
+  Session& session = sessions_.at(id);
+  const bool newer = plan_ && plan_->epoch != session.plan->epoch;
+  const bool may_wait = newer || waiting() < kWaitingMax;
+  if (session.first_token || session.starts >= kStartsMax || !may_wait) {
+    return end(id, Error(ErrorCode::kUnavailable, why), now);
+  }
+  log_info("session.restarts", {{"session", to_string(id)}, {"why", why}});
+  leave_plan(session);
+  session.waiting_since = now;
+  if (newer) start(id, session, now);
+}
+
+template <typename Lost>
+void Sessions::interrupt_if(const Lost& lost, const std::string& why, Time now) {
+  if (plan_ && lost(*plan_)) plan_.reset();
+  std::vector<SessionId> hit;
+  for (const auto& [id, session] : sessions_) {
+    if (session.plan && lost(*session.plan)) hit.push_back(id);
+  }
+  for (const SessionId id : hit) interrupt(id, why, now);
+}
+
+void Sessions::on_plan_lost(Epoch epoch, const std::string& why, Time now) {
+  interrupt_if([&](const transport::Propose& plan) { return plan.epoch == epoch; }, why, now);
+}
+
+void Sessions::keep_only(Epoch epoch, const std::string& why, Time now) {
+  interrupt_if([&](const transport::Propose& plan) { return plan.epoch != epoch; }, why, now);
+}
+
+void Sessions::on_node_lost(NodeId node, const std::string& why, Time now) {
+  interrupt_if(
+      [&](const transport::Propose& plan) { return stage_index(plan, node).has_value(); }, why,
+      now);
+}
+
+void Sessions::end_all(const std::string& why, Time now) {
   while (!sessions_.empty()) {
     end(sessions_.begin()->first, Error(ErrorCode::kUnavailable, why), now);
   }
   plan_.reset();
+}
+
+size_t Sessions::waiting() const {
+  return size_t(std::count_if(sessions_.begin(), sessions_.end(),
+                              [](const auto& entry) { return !entry.second.plan; }));
+}
+
+void Sessions::give_up_waiting(const NoPlan& none, Time now) {
+  std::vector<SessionId> over;
+  for (const auto& [id, session] : sessions_) {
+    if (session.plan) continue;
+    if (none.hopeless || now - session.waiting_since >= kPlanWait) over.push_back(id);
+  }
+  for (const SessionId id : over) end(id, Error(ErrorCode::kUnavailable, none.why), now);
 }
 
 void Sessions::tick(Time now) {
@@ -158,10 +271,8 @@ void Sessions::end(SessionId id, Result<FinishReason> result, Time now) {
   usage.completion_tokens = uint32_t(session.tokens.size()) - session.prompt_count;
   if (session.first_token) usage.first_token_s = to_seconds(*session.first_token - session.opened);
   usage.total_s = to_seconds(now - session.opened);
+  leave_plan(it->second);
   sessions_.erase(it);
-  for (const transport::StageSpec& stage : plan_->stages) {
-    outbox_.send(stage.node, transport::Close{plan_->epoch, id});
-  }
   if (!result.ok()) {
     log_info("session.failed", {{"session", to_string(id)},
                                 {"code", error_code_name(result.error().code)},
@@ -170,8 +281,12 @@ void Sessions::end(SessionId id, Result<FinishReason> result, Time now) {
   outbox_.emit(SessionEnd{id, std::move(result), usage});
 }
 
-bool Sessions::from_stage(NodeId from) const {
-  return stage_index(*plan_, from).has_value();
+void Sessions::leave_plan(Session& session) {
+  if (!session.plan) return;
+  for (const transport::StageSpec& stage : session.plan->stages) {
+    outbox_.send(stage.node, transport::Close{session.plan->epoch, session.at_stages});
+  }
+  session.plan.reset();
 }
 
 std::vector<SessionView> Sessions::view(Time now) const {

@@ -120,6 +120,14 @@ void Stage::on_head_dead(NodeId head) {
   for (const SessionId id : orphans) drop(id);
 }
 
+void Stage::on_head_elsewhere(NodeId head, Time now) {
+  std::vector<SessionId> orphans;
+  for (const auto& [id, session] : sessions_) {
+    if (session.head == head && now - session.last_used >= kBeatEvery) orphans.push_back(id);
+  }
+  for (const SessionId id : orphans) drop(id);
+}
+
 BatchSequence Stage::take_rows(SessionId id, Session& session, uint32_t rows_max) {
   BatchSequence sequence;
   sequence.session = id;
@@ -180,7 +188,8 @@ void Stage::pump() {
   while (queued_rows_ > 0 && jobs_.size() < size_t(kJobsInFlight) &&
          (jobs_.empty() || queued_rows_ >= row_budget_)) {
     BatchJob batch = next_batch();
-    Job& job = jobs_[next_job_];
+    const uint64_t number = outbox_.next_job();
+    Job& job = jobs_[number];
     for (BatchSequence& sequence : batch.sequences) {
       BatchSequence kept;
       kept.session = sequence.session;
@@ -193,7 +202,7 @@ void Stage::pump() {
       job.sequences.push_back(std::move(kept));
       sequence.sample = sequence.sample && is_last();
     }
-    outbox_.emit(SubmitBatch{next_job_++, std::move(batch)});
+    outbox_.emit(SubmitBatch{number, std::move(batch)});
   }
 }
 

@@ -44,8 +44,13 @@ class Stage {
   void on_step(NodeId from, transport::Step step, Time now);
   void on_close(NodeId from, const transport::Close& close);
   void on_head_dead(NodeId head);
+  // The head does not serve this plan (any more): what it has left idle here for kBeatEvery was
+  // closed and the word lost. Newer rows may have overtaken the beat that says so.
+  void on_head_elsewhere(NodeId head, Time now);
   // A session's rows could not be handed on. False: it has no such session.
   bool fail(SessionId session, Error error);
+  // It has handed out this batch and waits for it.
+  bool has_job(uint64_t job) const { return jobs_.contains(job); }
   void on_batch_done(uint64_t job, Result<BatchOutput> output, Time now);
 
   // Hands what waits to the compute thread, as far as it takes more.
@@ -89,7 +94,6 @@ class Stage {
   std::map<uint64_t, Job> jobs_;
   std::deque<SessionId> closed_;  // late rows of these start nothing
   uint64_t next_arrival_ = 0;
-  uint64_t next_job_ = 1;
   uint32_t queued_rows_ = 0;
   uint32_t kv_free_tokens_ = 0;
   double decode_rows_per_s_ = 0;

@@ -12,6 +12,30 @@ partition::LayerCost cost(const transport::LayerShape& shape) {
   return {shape.bytes, shape.parameters, shape.tensor_type};
 }
 
+partition::ModelTable model_table(const transport::ModelOffer& offer, uint32_t kv_tokens) {
+  partition::ModelTable table;
+  for (const transport::LayerShape& layer : offer.layers) table.layers.push_back(cost(layer));
+  table.embedding = cost(offer.embedding);
+  table.head = cost(offer.head);
+  table.hidden_dim = offer.hidden_dim;
+  table.kv_bytes_per_token_layer = offer.kv_bytes_per_token_layer;
+  table.kv_tokens = kv_tokens;
+  return table;
+}
+
+// What each stage of the plan takes of its node's memory; nothing if no member offers the model.
+std::optional<std::map<NodeId, uint64_t>> memory_of(const Membership& members,
+                                                    const transport::Propose& plan) {
+  const transport::ModelOffer* offer = find_offer(members, plan.model);
+  if (!offer || offer->layers.size() != plan.layer_count) return std::nullopt;
+  const partition::ModelTable table = model_table(*offer, plan.kv_tokens);
+  std::map<NodeId, uint64_t> bytes;
+  for (const transport::StageSpec& stage : plan.stages) {
+    bytes[stage.node] = partition::stage_memory(table, stage.first_layer, stage.last_layer);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::vector<OfferView> offers(const Membership& members) {
@@ -56,13 +80,7 @@ partition::PlanRequest plan_request(const Membership& members, const transport::
                                     const MachineConfig& config, size_t min_nodes,
                                     const std::set<NodeId>& excluded) {
   partition::PlanRequest request;
-  for (const transport::LayerShape& layer : offer.layers)
-    request.model.layers.push_back(cost(layer));
-  request.model.embedding = cost(offer.embedding);
-  request.model.head = cost(offer.head);
-  request.model.hidden_dim = offer.hidden_dim;
-  request.model.kv_bytes_per_token_layer = offer.kv_bytes_per_token_layer;
-  request.model.kv_tokens = config.kv_tokens;
+  request.model = model_table(offer, config.kv_tokens);
   request.objective = config.objective;
   request.min_nodes = min_nodes;
   std::set<NodeId> used;
@@ -87,6 +105,20 @@ partition::PlanRequest plan_request(const Membership& members, const transport::
     }
   }
   return request;
+}
+
+bool fits_beside(const Membership& members, const transport::Propose& serving,
+                 const transport::Propose& next) {
+  const auto now = memory_of(members, serving), then = memory_of(members, next);
+  if (!now || !then) return false;
+  return std::all_of(then->begin(), then->end(), [&](const auto& entry) {
+    const auto both = now->find(entry.first);
+    if (both == now->end()) return true;
+    const Member* member = members.find(entry.first);
+    if (!member || !member->profile) return false;
+    const uint64_t room = member->profile->memory_bytes;
+    return both->second <= room && entry.second <= room - both->second;
+  });
 }
 
 uint32_t open_sessions(const Membership& members) {

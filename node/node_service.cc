@@ -12,6 +12,9 @@ namespace {
 constexpr Duration kOpenTimeout = seconds(5);  // the mesh thread answers in milliseconds
 constexpr size_t kTextsMax = 4;                // vocabularies kept
 
+constexpr const char* kNoVocabulary =
+    "this node is still fetching the model's vocabulary; try again in a few seconds";
+
 Error busy() {
   return Error(ErrorCode::kExhausted, "this node has too many requests waiting; try again soon");
 }
@@ -28,15 +31,26 @@ NodeCounters Node::counters() {
   return counters_;
 }
 
+// Ready means that a request to this node is answered now: a plan is active, and this node has the
+// vocabulary to be its head.
 Health Node::health() {
-  std::lock_guard lock(mutex_);
-  if (!failure_.empty()) return {false, failure_, alarm_};
-  if (view_.has_plan && view_.plan.active) return {true, "", alarm_};
-  if (view_.has_plan) {
-    return {false, cat("the mesh is loading ", view_.plan.model_name, " (",
-                       int(view_.plan.progress * 100), " %)"), alarm_};
+  ModelId model;
+  std::string alarm;
+  {
+    std::lock_guard lock(mutex_);
+    alarm = alarm_;
+    if (!failure_.empty()) return {false, failure_, alarm};
+    if (!view_.problem.empty()) return {false, view_.problem, alarm};
+    if (!view_.has_plan) return {false, "the node is starting", alarm};
+    if (!view_.plan.active) {
+      return {false, cat("the mesh is loading ", view_.plan.model_name, " (",
+                         int(view_.plan.progress * 100), " %)"), alarm};
+    }
+    model = view_.plan.model;
   }
-  return {false, view_.problem.empty() ? "the node is starting" : view_.problem, alarm_};
+  const auto stored = store_->find(model);
+  if (!stored || !stored->model) return {false, kNoVocabulary, alarm};
+  return {true, "", alarm};
 }
 
 std::vector<ServedModel> Node::models() {
@@ -76,8 +90,7 @@ Result<std::shared_ptr<const Node::ModelText>> Node::model_text(ModelId id) {
   auto text = std::make_shared<ModelText>();
   text->stored = store_->find(id);
   if (!text->stored || !text->stored->model) {
-    return Error(ErrorCode::kUnavailable,
-                 "this node is still fetching the model's vocabulary; try again in a few seconds");
+    return Error(ErrorCode::kUnavailable, kNoVocabulary);
   }
   WEFT_TRY(model::Tokenizer tokenizer, model::Tokenizer::from_gguf(text->stored->model->file()));
   text->tokenizer = std::make_shared<const model::Tokenizer>(std::move(tokenizer));
@@ -113,7 +126,7 @@ Result<std::unique_ptr<CompletionStream>> Node::start(CompletionRequest request)
     ++counters_.requests;
   }
   if (!request.model.empty()) {
-    bool known = false;
+    bool known = now.has_plan && now.plan.model_name == request.model;
     for (const mesh::OfferView& offer : now.offers) known = known || offer.name == request.model;
     if (!known) {
       return Error(ErrorCode::kNotFound, cat("the mesh has no model '", request.model, "'"));
@@ -124,12 +137,16 @@ Result<std::unique_ptr<CompletionStream>> Node::start(CompletionRequest request)
                        request.model, " with `weft run ", request.model, " --mesh`"));
     }
   }
-  if (const Health health = this->health(); !health.ok) {
+  // While a plan loads the request is handed on all the same: the machine lets it wait for a while,
+  // so that a node's loss is a pause to its clients and no error.
+  const bool soon = now.has_plan && now.problem.empty() && failure().empty();
+  if (const Health health = this->health(); !health.ok && !soon) {
     return Error(ErrorCode::kUnavailable, health.problem);
   }
   WEFT_TRY(const auto text, model_text(now.plan.model));
   WEFT_TRY(mesh::GenerateRequest generate, to_tokens(request, *text));
   const uint32_t prompt_tokens = uint32_t(generate.tokens.size());
+  generate.model = now.plan.model;
 
   struct Opened {
     std::promise<Result<SessionId>> promise;

@@ -49,57 +49,78 @@ void SliceCompute::release(Epoch epoch, SessionId session) {
 
 void SliceCompute::run() {
   while (!stopping_) {
-    std::optional<Command> command = commands_.pop(kIdleWait);
-    if (!command) continue;
-    std::visit([this](auto& c) { carry_out(c); }, *command);
+    std::optional<Command> command;
+    if (postponed_.empty()) {
+      command = commands_.pop(kIdleWait);
+    } else {
+      command = std::move(postponed_.front());
+      postponed_.pop_front();
+    }
+    if (command) std::visit([this](auto& c) { carry_out(c); }, *command);
   }
+}
+
+void SliceCompute::serve_while_loading() {
+  while (postponed_.empty()) {
+    std::optional<Command> command = commands_.try_pop();
+    if (!command) return;
+    if (std::holds_alternative<LoadRequest>(*command)) {
+      postponed_.push_back(std::move(*command));
+    } else {
+      std::visit([this](auto& c) { carry_out(c); }, *command);
+    }
+  }
+}
+
+SliceCompute::Loaded* SliceCompute::loaded(Epoch epoch) {
+  const auto found = slices_.find(epoch);
+  return found == slices_.end() ? nullptr : &found->second;
 }
 
 void SliceCompute::carry_out(LoadRequest& request) {
   if (request.epoch.value < wanted_epoch_) return;  // a newer one waits behind it
-  slice_.reset();  // first, so that the new one has the room
-  model_.reset();
+  // First, so that the new one has the room.
+  std::erase_if(slices_, [&](const auto& entry) { return entry.first != request.keep; });
   kernels::SliceOptions options;
   options.first_layer = request.first_layer;
   options.last_layer = request.last_layer;
   options.kv_tokens = request.kv_tokens;
   options.rows_max = std::max<uint32_t>(request.rows_max, 1);
   float reported = 0;
-  auto loaded = kernels::Slice::load(
+  auto slice = kernels::Slice::load(
       *backend_, *request.model, options, [&](uint64_t done, uint64_t total) {
         const float progress = total > 0 ? float(double(done) / double(total)) : 0.0f;
         if (progress >= reported + 0.02f) {
           reported = progress;
           post_(SliceProgress{request.epoch, progress});
         }
+        serve_while_loading();
         return !stopping_ && request.epoch.value >= wanted_epoch_;
       });
-  if (!loaded.ok()) {
-    if (loaded.error().code != ErrorCode::kCancelled) {
+  if (!slice.ok()) {
+    if (slice.error().code != ErrorCode::kCancelled) {
       post_(SliceLoaded{request.epoch,
-                        std::move(loaded).error().within(cat("load ", request.model_path)), 0});
+                        std::move(slice).error().within(cat("load ", request.model_path)), 0});
     }
     return;
   }
-  slice_ = std::move(*loaded);
-  model_ = std::move(request.model);
-  epoch_ = request.epoch;
-  const kernels::SliceMemory memory = slice_->memory();
-  log_info("slice.loaded", {{"epoch", epoch_.value},
+  const kernels::SliceMemory memory = (*slice)->memory();
+  slices_[request.epoch] = {std::move(request.model), std::move(*slice)};
+  log_info("slice.loaded", {{"epoch", request.epoch.value},
                             {"layers", cat(request.first_layer, "-", request.last_layer - 1)},
                             {"weights", format_bytes(memory.weight_bytes)},
-                            {"kv", format_bytes(memory.kv_bytes)}});
-  post_(SliceLoaded{epoch_, {}, memory.weight_bytes + memory.kv_bytes + memory.scratch_bytes});
+                            {"kv", format_bytes(memory.kv_bytes)},
+                            {"slices", slices_.size()}});
+  post_(SliceLoaded{request.epoch, {},
+                    memory.weight_bytes + memory.kv_bytes + memory.scratch_bytes});
 }
 
 void SliceCompute::carry_out(Drop& drop) {
-  if (!slice_ || epoch_ >= drop.before) return;
-  slice_.reset();
-  model_.reset();
+  std::erase_if(slices_, [&](const auto& entry) { return entry.first < drop.before; });
 }
 
 void SliceCompute::carry_out(Release& release) {
-  if (slice_ && epoch_ == release.epoch) slice_->release(release.session);
+  if (Loaded* on = loaded(release.epoch)) on->slice->release(release.session);
 }
 
 void SliceCompute::carry_out(Submit& submit) {
@@ -108,13 +129,14 @@ void SliceCompute::carry_out(Submit& submit) {
   Result<mesh::BatchOutput> output = run_batch(submit.batch);
   if (output.ok()) {
     output->elapsed_s = to_seconds(clock.now() - start);
-    output->kv_free_tokens = slice_->kv_free_tokens();
+    output->kv_free_tokens = loaded(submit.batch.epoch)->slice->kv_free_tokens();
   }
   post_(BatchDone{submit.job, std::move(output)});
 }
 
 Result<mesh::BatchOutput> SliceCompute::run_batch(const mesh::BatchJob& batch) {
-  if (!slice_ || epoch_ != batch.epoch) {
+  Loaded* on = loaded(batch.epoch);
+  if (!on) {
     return Error(ErrorCode::kStale, cat("no slice of epoch ", batch.epoch.value, " is loaded"));
   }
   mesh::BatchOutput output;
@@ -124,31 +146,32 @@ Result<mesh::BatchOutput> SliceCompute::run_batch(const mesh::BatchJob& batch) {
     const mesh::BatchSequence& sequence = batch.sequences[i];
     const uint32_t needed =
         std::max(sequence.reserve_tokens, sequence.first_position + sequence.row_count);
-    if (auto reserved = slice_->reserve(sequence.session, needed); !reserved.ok()) {
+    if (auto reserved = on->slice->reserve(sequence.session, needed); !reserved.ok()) {
       output.sequences[i].error = std::move(reserved).error();
     } else {
       chosen.push_back(i);
     }
   }
   if (chosen.empty()) return output;
-  if (forward(batch, chosen, output.sequences).ok()) return output;
+  if (forward(*on, batch, chosen, output.sequences).ok()) return output;
   // One sequence spoils the batch: no session has advanced, so each runs alone and the bad one
   // gets its error.
   for (const size_t i : chosen) {
-    auto alone = forward(batch, {i}, output.sequences);
+    auto alone = forward(*on, batch, {i}, output.sequences);
     if (!alone.ok()) output.sequences[i].error = std::move(alone).error();
   }
   return output;
 }
 
-Result<> SliceCompute::forward(const mesh::BatchJob& batch, const std::vector<size_t>& chosen,
+Result<> SliceCompute::forward(Loaded& on, const mesh::BatchJob& batch,
+                               const std::vector<size_t>& chosen,
                                std::vector<mesh::SequenceOutput>& outputs) {
   kernels::SliceBatch slice_batch;
   std::vector<float> hidden;
   for (const size_t i : chosen) {
     const mesh::BatchSequence& sequence = batch.sequences[i];
     slice_batch.sequences.push_back({sequence.session, sequence.first_position, sequence.row_count,
-                                     slice_->last() && sequence.sample ? 1u : 0u});
+                                     on.slice->last() && sequence.sample ? 1u : 0u});
     slice_batch.tokens.insert(slice_batch.tokens.end(), sequence.tokens.begin(),
                               sequence.tokens.end());
     for (const SharedBytes& piece : sequence.hidden) {
@@ -157,14 +180,14 @@ Result<> SliceCompute::forward(const mesh::BatchJob& batch, const std::vector<si
     }
   }
   slice_batch.hidden = hidden;
-  WEFT_TRY(kernels::SliceOutput result, slice_->forward(slice_batch));
+  WEFT_TRY(kernels::SliceOutput result, on.slice->forward(slice_batch));
 
-  const model::ModelConfig& config = model_->config();
+  const model::ModelConfig& config = on.model->config();
   size_t row = 0, logits_row = 0;
   for (const size_t i : chosen) {
     const mesh::BatchSequence& sequence = batch.sequences[i];
     mesh::SequenceOutput& out = outputs[i];
-    if (!slice_->last()) {
+    if (!on.slice->last()) {
       const auto first = result.hidden.begin() + long(row * config.hidden_dim);
       out.hidden = SharedBytes::adopt(
           std::vector<float>(first, first + long(size_t(sequence.row_count) * config.hidden_dim)));

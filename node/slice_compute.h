@@ -1,10 +1,13 @@
-// SliceCompute: the real side of mesh/compute.h. One thread owns the backend and the slice;
-// commands come in through a bounded queue and are carried out in order, results go out through
-// `post`.
+// SliceCompute: the real side of mesh/compute.h. One thread owns the backend and the slices: the one
+// that serves and, around a change of plan, the next or the last one. Commands come in through a
+// bounded queue and are carried out in order, results go out through `post`. While a slice loads,
+// the batches of those that are kept run between one tensor and the next.
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -25,6 +28,7 @@ struct LoadRequest {
   uint32_t last_layer = 0;
   uint32_t kv_tokens = 0;
   uint32_t rows_max = 0;
+  Epoch keep;  // its slice stays and serves on; all others are freed first
 };
 
 // What the thread reports.
@@ -71,14 +75,22 @@ class SliceCompute {
   };
   using Command = std::variant<LoadRequest, Drop, Submit, Release>;
 
+  struct Loaded {
+    std::shared_ptr<const model::Model> model;  // it outlives the slice
+    std::unique_ptr<kernels::Slice> slice;
+  };
+
   void run();
+  // Carries out what waits, but for a load and what comes after it.
+  void serve_while_loading();
+  Loaded* loaded(Epoch epoch);  // null: none
   void carry_out(LoadRequest& request);
   void carry_out(Drop& drop);
   void carry_out(Submit& submit);
   void carry_out(Release& release);
   Result<mesh::BatchOutput> run_batch(const mesh::BatchJob& batch);
   // Runs some of the batch's sequences; their outputs go into place.
-  Result<> forward(const mesh::BatchJob& batch, const std::vector<size_t>& chosen,
+  Result<> forward(Loaded& on, const mesh::BatchJob& batch, const std::vector<size_t>& chosen,
                    std::vector<mesh::SequenceOutput>& outputs);
 
   std::unique_ptr<kernels::Backend> backend_;
@@ -86,9 +98,8 @@ class SliceCompute {
   std::atomic<uint64_t> wanted_epoch_{0};
   std::atomic<bool> stopping_{false};
   BoundedQueue<Command> commands_;
-  Epoch epoch_;
-  std::shared_ptr<const model::Model> model_;
-  std::unique_ptr<kernels::Slice> slice_;
+  std::deque<Command> postponed_;  // taken from the queue during a load
+  std::map<Epoch, Loaded> slices_;
   std::thread thread_;  // last: it uses all of the above
 };
 

@@ -15,6 +15,7 @@ class CoordinatorTest : public ::testing::Test {
   void answer(std::vector<uint8_t> nodes, double tps) {
     nodes_ = std::move(nodes);
     tps_ = tps;
+    worth_[nodes_] = tps;
   }
   CoordinatorTest() {
     mesh_.config.plan = [this](const partition::PlanRequest& request) -> Result<partition::Plan> {
@@ -33,15 +34,33 @@ class CoordinatorTest : public ::testing::Test {
       plan.decode_tps = plan.throughput_tps = tps_;
       return plan;
     };
+    mesh_.config.evaluate = [this](const partition::PlanRequest&,
+                                   const std::vector<partition::Stage>& stages) {
+      std::vector<uint8_t> nodes;
+      for (const partition::Stage& stage : stages) nodes.push_back(stage.node.bytes[0]);
+      partition::Plan plan;
+      plan.decode_tps = plan.throughput_tps = worth_.contains(nodes) ? worth_[nodes] : tps_;
+      return Result<partition::Plan>(plan);
+    };
+  }
+  // With room for `slices` whole models on each node.
+  static transport::Profile profile(uint8_t number, uint32_t slices = 2) {
+    return make_profile(slices * kLayers, number == 1);
+  }
+  // A link was measured: a better plan may exist.
+  void measured() {
+    mesh_.with(1, [&](Machine& machine) { machine.set_profile(profile(1, slices_), mesh_.now); });
   }
   Epoch serve(std::vector<uint8_t> start) {
-    for (const uint8_t number : start) mesh_.start(number, make_profile(kLayers, number == 1));
+    for (const uint8_t number : start) mesh_.start(number, profile(number, slices_));
     EXPECT_TRUE(mesh_.run_until([&] { return mesh_.all_active(); }));
     mesh_.run_for(seconds(10));
     return mesh_.view(1).plan.epoch;
   }
 
   Mesh mesh_;
+  uint32_t slices_ = 2;
+  std::map<std::vector<uint8_t>, double> worth_{{{1}, 100}};  // by nodes, as answered
   std::vector<uint8_t> nodes_{1};
   double tps_ = 100;
   int asked_ = 0;
@@ -50,14 +69,85 @@ class CoordinatorTest : public ::testing::Test {
 
 TEST_F(CoordinatorTest, ABetterPlanReplacesOneThatServesOnlyIfItIsWorthIt) {
   const Epoch epoch = serve({1});
-  answer({1, 2}, 109);
+  answer({1, 2}, 100 * kWorthwhileGain - 1);
   mesh_.start(2, make_profile(kLayers, false));
-  mesh_.run_for(seconds(10));
-  EXPECT_EQ(mesh_.view(1).plan.epoch, epoch) << "9 % is not worth a change";
-  answer({1, 2}, 111);
+  mesh_.run_for(seconds(100));
+  EXPECT_EQ(mesh_.view(1).plan.epoch, epoch) << "so little is not worth a change";
+  answer({1, 2}, 100 * kWorthwhileGain + 1);
   mesh_.start(3, make_profile(kLayers, false));
   ASSERT_TRUE(mesh_.run_until([&] { return mesh_.view(1).plan.stages.size() == 2; }, seconds(10)));
   EXPECT_TRUE(mesh_.run_until([&] { return mesh_.all_active(); }));
+}
+
+TEST_F(CoordinatorTest, WhatServesIsReckonedByTodaysMeasurementsToo) {
+  answer({1}, 100);
+  const Epoch epoch = serve({1, 2});
+  // Links turn out ten times faster than was assumed, for the old plan as for the new.
+  answer({1}, 1000);
+  answer({1, 2}, 1100);
+  measured();
+  mesh_.run_for(seconds(100));
+  EXPECT_EQ(mesh_.view(1).plan.epoch, epoch);
+}
+
+TEST_F(CoordinatorTest, BetterPlansDoNotFollowEachOtherInAShortTime) {
+  Epoch epoch = serve({1, 2, 3});
+  const auto changed = [&] { return mesh_.view(1).plan.epoch != epoch; };
+  answer({1, 2}, 200);
+  measured();
+  ASSERT_TRUE(mesh_.run_until(changed, seconds(10)));
+  epoch = mesh_.view(1).plan.epoch;
+  const Time then = mesh_.now;
+  answer({1, 3}, 1000);
+  measured();
+  ASSERT_TRUE(mesh_.run_until(changed, kVoluntaryEvery + seconds(10)));
+  EXPECT_GE(to_seconds(mesh_.now - then), to_seconds(kVoluntaryEvery));
+
+  // And the longer one takes to load, the longer it is to the next.
+  epoch = mesh_.view(1).plan.epoch;
+  mesh_.load_time = seconds(8);
+  mesh_.run_for(kVoluntaryEvery);
+  answer({1, 2}, 5000);
+  measured();
+  ASSERT_TRUE(mesh_.run_until(changed, seconds(20)));
+  epoch = mesh_.view(1).plan.epoch;
+  answer({1, 3}, 20000);
+  measured();
+  mesh_.run_for(kVoluntaryLoads * mesh_.load_time - seconds(1));
+  EXPECT_FALSE(changed());
+  EXPECT_TRUE(mesh_.run_until(changed, seconds(20)));
+}
+
+TEST_F(CoordinatorTest, WithoutRoomForBothAPlanIsReplacedOnlyForMuchAndWhileNobodyIsThere) {
+  slices_ = 1;
+  const Epoch epoch = serve({1, 2});
+  const auto changed = [&] { return mesh_.view(1).plan.epoch != epoch; };
+  answer({1, 2}, 100 * kWorthwhileGainWithGap - 1);
+  measured();
+  mesh_.run_for(2 * kIdleBeforeGap);
+  EXPECT_FALSE(changed()) << "not for so little";
+  answer({1, 2}, 100 * kWorthwhileGainWithGap + 1);
+  for (int i = 0; i < 5; ++i) {  // somebody asks now and then
+    EXPECT_TRUE(mesh_.ask(2, make_request(5, 5)).result->ok());
+    measured();
+    EXPECT_FALSE(mesh_.run_until(changed, kIdleBeforeGap - seconds(2)));
+  }
+  EXPECT_TRUE(mesh_.run_until(changed, seconds(10)));
+}
+
+TEST_F(CoordinatorTest, ABetterPlanThatCannotLoadLeavesWhatServes) {
+  const Epoch epoch = serve({1, 2});
+  mesh_.at(2).on_load = [](const LoadSlice&) { return Error(ErrorCode::kIo, "disk full"); };
+  answer({1, 2}, 1000);
+  measured();
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(mesh_.ask(2, make_request(5, 5)).result->ok());
+    mesh_.run_for(milliseconds(100));
+  }
+  mesh_.run_for(seconds(10));
+  EXPECT_EQ(mesh_.at(2).loads, 1);
+  EXPECT_EQ(mesh_.view(1).plan.epoch, epoch);
+  EXPECT_TRUE(mesh_.all_active());
 }
 
 TEST_F(CoordinatorTest, WhileStreamsRunNothingIsReplaced) {

@@ -64,26 +64,32 @@ class FakeCompute {
  public:
   uint32_t kv_capacity = 1u << 20;  // tokens
 
-  void load(Epoch epoch, uint32_t first_layer, uint32_t last_layer) {
-    epoch_ = epoch;
-    first_ = first_layer;
-    last_ = last_layer;
-    sessions_.clear();
+  void load(Epoch epoch, uint32_t first_layer, uint32_t last_layer, Epoch keep = {}) {
+    std::erase_if(slices_, [&](const auto& entry) { return entry.first != keep; });
+    slices_[epoch] = {first_layer, last_layer, {}};
+    if (slices_.size() > 2) violations_.push_back("more than two slices");
   }
   void drop(Epoch before) {
-    if (epoch_ < before) sessions_.clear();
+    std::erase_if(slices_, [&](const auto& entry) { return entry.first < before; });
   }
   void release(Epoch epoch, SessionId session) {
-    if (epoch == epoch_) sessions_.erase(session);
+    if (slices_.contains(epoch)) slices_[epoch].sessions.erase(session);
   }
-  size_t session_count() const { return sessions_.size(); }
+  size_t session_count() const {
+    size_t count = 0;
+    for (const auto& [epoch, slice] : slices_) count += slice.sessions.size();
+    return count;
+  }
+  size_t slice_count() const { return slices_.size(); }
   // Batches seen, as (decode rows, prefill rows).
   const std::vector<std::pair<uint32_t, uint32_t>>& batches() const { return batches_; }
   // Defects of the caller: gaps, doubles, wrong shapes.
   const std::vector<std::string>& violations() const { return violations_; }
 
   Result<BatchOutput> run(const BatchJob& job) {
-    if (job.epoch != epoch_) return Error(ErrorCode::kStale, "no slice of this epoch");
+    const auto found = slices_.find(job.epoch);
+    if (found == slices_.end()) return Error(ErrorCode::kStale, "no slice of this epoch");
+    Slice& slice = found->second;
     BatchOutput out;
     std::set<SessionId> seen;
     uint32_t decode = 0, prefill = 0;
@@ -91,11 +97,11 @@ class FakeCompute {
       if (!seen.insert(sequence.session).second)
         violations_.push_back("a session twice in a batch");
       (sequence.row_count == 1 ? decode : prefill) += sequence.row_count;
-      out.sequences.push_back(run_sequence(sequence));
+      out.sequences.push_back(run_sequence(slice, sequence));
     }
     batches_.emplace_back(decode, prefill);
     out.elapsed_s = 0.001;
-    out.kv_free_tokens = kv_capacity - reserved();
+    out.kv_free_tokens = kv_capacity - reserved(slice);
     return out;
   }
 
@@ -105,43 +111,47 @@ class FakeCompute {
     uint32_t next = 0;
     uint32_t reserved = 0;
   };
+  struct Slice {
+    uint32_t first = 0, last = 0;
+    std::map<SessionId, Session> sessions;
+  };
 
-  uint32_t reserved() const {
+  static uint32_t reserved(const Slice& slice) {
     uint32_t sum = 0;
-    for (const auto& [id, session] : sessions_) sum += session.reserved;
+    for (const auto& [id, session] : slice.sessions) sum += session.reserved;
     return sum;
   }
 
-  SequenceOutput run_sequence(const BatchSequence& sequence) {
+  SequenceOutput run_sequence(Slice& slice, const BatchSequence& sequence) {
     SequenceOutput out;
     if (sequence.first_position == 0) {
-      sessions_.erase(sequence.session);
-      if (reserved() + sequence.reserve_tokens > kv_capacity) {
+      slice.sessions.erase(sequence.session);
+      if (reserved(slice) + sequence.reserve_tokens > kv_capacity) {
         out.error = Error(ErrorCode::kExhausted, "no room in the KV cache");
         return out;
       }
-      sessions_[sequence.session].reserved = sequence.reserve_tokens;
+      slice.sessions[sequence.session].reserved = sequence.reserve_tokens;
     }
-    Session& session = sessions_[sequence.session];
-    session.layers.resize(last_ - first_);
+    Session& session = slice.sessions[sequence.session];
+    session.layers.resize(slice.last - slice.first);
     if (session.next != sequence.first_position) {
       // After an error of this session its later rows may still come; they must not count.
       out.error = Error(ErrorCode::kInvalid, "a gap in the positions");
       return out;
     }
-    const std::vector<uint64_t> values = inputs(sequence);
+    const std::vector<uint64_t> values = inputs(slice, sequence);
     if (values.size() != sequence.row_count) violations_.push_back("rows and payload differ");
     std::vector<float> hidden;
     uint64_t value = 0;
     for (const uint64_t input : values) {
       value = input;
-      for (uint32_t layer = first_; layer < last_; ++layer) {
-        value = run_layer(layer, session.layers[layer - first_], value);
+      for (uint32_t layer = slice.first; layer < slice.last; ++layer) {
+        value = run_layer(layer, session.layers[layer - slice.first], value);
       }
       for (int part = 0; part < 4; ++part) hidden.push_back(float(value >> (16 * part) & 0xFFFF));
     }
     session.next += sequence.row_count;
-    if (last_ < kLayers) {
+    if (slice.last < kLayers) {
       if (sequence.sample) violations_.push_back("asked a middle stage to sample");
       out.hidden = SharedBytes::adopt(std::move(hidden));
     } else if (sequence.sample) {
@@ -150,9 +160,9 @@ class FakeCompute {
     return out;
   }
 
-  std::vector<uint64_t> inputs(const BatchSequence& sequence) {
+  static std::vector<uint64_t> inputs(const Slice& slice, const BatchSequence& sequence) {
     std::vector<uint64_t> values;
-    if (first_ == 0) {
+    if (slice.first == 0) {
       for (const TokenId token : sequence.tokens) values.push_back(uint64_t(token) + 1);
       return values;
     }
@@ -167,9 +177,7 @@ class FakeCompute {
     return values;
   }
 
-  Epoch epoch_;
-  uint32_t first_ = 0, last_ = 0;
-  std::map<SessionId, Session> sessions_;
+  std::map<Epoch, Slice> slices_;
   std::vector<std::pair<uint32_t, uint32_t>> batches_;
   std::vector<std::string> violations_;
 };

@@ -30,6 +30,9 @@ inline ModelId model_id(uint8_t number) {
   return id;
 }
 
+inline constexpr uint64_t kLayerBytes = 1'000'000;
+inline constexpr uint64_t kSpareBytes = 500'000;  // for the KV cache and scratch of two slices
+
 inline transport::ModelOffer make_offer(uint8_t number = 1, std::string name = "tiny") {
   transport::ModelOffer offer;
   offer.model = model_id(number);
@@ -37,15 +40,15 @@ inline transport::ModelOffer make_offer(uint8_t number = 1, std::string name = "
   offer.hidden_dim = kHiddenDim;
   offer.vocab_size = kVocab;
   offer.context_length = kContext;
-  offer.kv_bytes_per_token_layer = 64;
-  offer.layers.assign(kLayers, {1000, 1000, 0});
+  offer.kv_bytes_per_token_layer = 1;
+  offer.layers.assign(kLayers, {kLayerBytes, 1000, 0});
   return offer;
 }
 
 inline transport::Profile make_profile(uint32_t layers_that_fit, bool holder) {
   transport::Profile profile;
   profile.backend = "fake";
-  profile.memory_bytes = uint64_t{layers_that_fit} * 1000;
+  profile.memory_bytes = uint64_t{layers_that_fit} * kLayerBytes + kSpareBytes;
   if (holder) profile.offers.push_back(make_offer());
   return profile;
 }
@@ -63,9 +66,9 @@ inline Result<partition::Plan> fake_plan(const partition::PlanRequest& request) 
     uint32_t next = 0;
     for (size_t i = 0; i < count; ++i) {
       const uint32_t share = uint32_t(layers * (i + 1) / count) - next;
-      if (uint64_t{share} * 1000 > request.nodes[i].memory_bytes) break;
+      if (share * kLayerBytes > request.nodes[i].memory_bytes) break;
       plan.stages.push_back(
-          {request.nodes[i].node, next, next + share, 0.001, 0.001, share * 1000});
+          {request.nodes[i].node, next, next + share, 0.001, 0.001, share * kLayerBytes});
       next += share;
     }
     if (next < layers) continue;
@@ -74,6 +77,15 @@ inline Result<partition::Plan> fake_plan(const partition::PlanRequest& request) 
   }
   return Error(ErrorCode::kUnavailable,
                cat("the model fits nowhere on ", request.nodes.size(), " nodes"));
+}
+
+// What fake_plan says of a plan with these stages.
+inline Result<partition::Plan> fake_evaluate(const partition::PlanRequest&,
+                                             const std::vector<partition::Stage>& stages) {
+  partition::Plan plan;
+  plan.stages = stages;
+  plan.decode_tps = plan.throughput_tps = plan.prefill_tps = 120.0 / double(stages.size());
+  return plan;
 }
 
 struct Stream {
@@ -105,6 +117,7 @@ class Mesh {
     std::vector<Effect> others;  // effects that the harness does not carry out itself
     std::function<Result<>(const LoadSlice&)> on_load;  // empty: loads
     int loads = 0;
+    int loads_beside = 0;  // of these, with another plan's layers serving on
   };
 
   MachineConfig config;  // of nodes started from now on
@@ -126,7 +139,10 @@ class Mesh {
     own.name = cat("node", int(number));
     own.incarnation = ++incarnations_;
     own.session_seed = random.next();
-    if (!own.plan) own.plan = fake_plan;
+    if (!own.plan) {
+      own.plan = fake_plan;
+      own.evaluate = fake_evaluate;
+    }
     node.machine = std::make_unique<Machine>(std::move(own), now);
     ++lives_[id];
     roster_.insert(id);
@@ -348,8 +364,9 @@ class Mesh {
   }
   void carry(Node& node, LoadSlice& load) {
     ++node.loads;
+    node.loads_beside += load.keep.value != 0;
     Result<> result = node.on_load ? node.on_load(load) : Result<>();
-    if (result.ok()) node.compute.load(load.epoch, load.first_layer, load.last_layer);
+    if (result.ok()) node.compute.load(load.epoch, load.first_layer, load.last_layer, load.keep);
     later(node.id, now + load_time, [this, epoch = load.epoch, result](Node& self) {
       self.machine->on_slice_loaded(epoch, result, now);
     });

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "mesh/limits.h"
 #include "tests/mesh/harness.h"
 
 namespace weft::mesh::test {
@@ -65,9 +66,12 @@ TEST(MachineView, LoadingIsShownOnEveryNodeWithItsProgress) {
   mesh.run_for(milliseconds(10));
   EXPECT_FALSE(mesh.view(2).plan.active);
   EXPECT_NEAR(mesh.view(2).plan.progress, 0.43, 0.01);
-  const Result<SessionId> early = mesh.open(2, make_request(1, 1));
-  ASSERT_FALSE(early.ok());
-  EXPECT_NE(early.error().message.find("43 %"), std::string::npos) << early.error().message;
+  // A request waits for a while and is then told how far it is.
+  const Stream early = mesh.ask(2, make_request(1, 1));
+  ASSERT_FALSE(early.result->ok());
+  EXPECT_NE(early.result->error().message.find("43 %"), std::string::npos)
+      << early.result->error().message;
+  EXPECT_NEAR(to_seconds(early.ended - early.opened), to_seconds(kPlanWait), 0.1);
 }
 
 TEST(MachineView, MemberStatesHaveNames) {

@@ -49,7 +49,7 @@ class RolloutTest : public ::testing::Test {
 };
 
 TEST_F(RolloutTest, AStageLoadsItsLayersAndSaysReadyToAll) {
-  EXPECT_TRUE(rollout_.on_propose(node_id(2), plan(1, {2, 1}), now_));
+  EXPECT_TRUE(rollout_.on_propose(node_id(2), plan(1, {2, 1}), false, now_));
   const auto loads = take<LoadSlice>();
   ASSERT_EQ(loads.size(), 1u);
   EXPECT_EQ(loads[0].first_layer, 1u);
@@ -64,17 +64,48 @@ TEST_F(RolloutTest, AStageLoadsItsLayersAndSaysReadyToAll) {
 }
 
 TEST_F(RolloutTest, AMemberWithoutAStageKeepsThePlanAndDropsItsOldLayers) {
-  rollout_.on_propose(node_id(2), plan(1, {1}), now_);
+  rollout_.on_propose(node_id(2), plan(1, {1}), false, now_);
   take<LoadSlice>();
-  EXPECT_TRUE(rollout_.on_propose(node_id(2), plan(2, {2, 3}), now_));
+  EXPECT_TRUE(rollout_.on_propose(node_id(2), plan(2, {2, 3}), false, now_));
   EXPECT_EQ(take<DropSlices>().size(), 1u);
   EXPECT_TRUE(rollout_.activate(Epoch{2 << 16}));
 }
 
+TEST_F(RolloutTest, TheActivePlanServesUntilTheNextIsActiveIfThereIsRoomForBoth) {
+  rollout_.on_propose(node_id(2), plan(1, {1}), false, now_);
+  rollout_.on_slice_loaded(Epoch{1 << 16}, {}, now_);
+  EXPECT_TRUE(rollout_.awaits(Epoch{1 << 16}));
+  ASSERT_TRUE(rollout_.activate(Epoch{1 << 16}));
+  EXPECT_FALSE(rollout_.awaits(Epoch{1 << 16}));
+  take<LoadSlice>();
+  ASSERT_TRUE(rollout_.on_propose(node_id(2), plan(2, {2, 1}), true, now_));
+  const auto loads = take<LoadSlice>();
+  ASSERT_EQ(loads.size(), 1u);
+  EXPECT_EQ(loads[0].keep, Epoch{1 << 16});
+  EXPECT_EQ(rollout_.active_epoch(), Epoch{1 << 16});
+  EXPECT_TRUE(rollout_.needs(node_id(1)));
+  EXPECT_FALSE(rollout_.needs(node_id(2)));
+  EXPECT_FALSE(rollout_.activate(Epoch{2 << 16}));
+  rollout_.on_slice_loaded(Epoch{2 << 16}, {}, now_);
+  ASSERT_TRUE(rollout_.activate(Epoch{2 << 16}));
+  EXPECT_EQ(rollout_.active_epoch(), Epoch{2 << 16});
+}
+
+TEST_F(RolloutTest, ANodeThatTheNextPlanHasNoUseForKeepsItsLayersUntilThen) {
+  rollout_.on_propose(node_id(2), plan(1, {1}), false, now_);
+  rollout_.on_slice_loaded(Epoch{1 << 16}, {}, now_);
+  ASSERT_TRUE(rollout_.activate(Epoch{1 << 16}));
+  ASSERT_TRUE(rollout_.on_propose(node_id(2), plan(2, {2}), true, now_));
+  EXPECT_TRUE(take<DropSlices>().empty());
+  ASSERT_TRUE(rollout_.on_propose(node_id(2), plan(3, {2}), false, now_));
+  EXPECT_EQ(take<DropSlices>().size(), 1u) << "no room for both";
+  EXPECT_EQ(rollout_.active(), nullptr);
+}
+
 TEST_F(RolloutTest, AnOlderPlanIsAnsweredStale) {
-  rollout_.on_propose(node_id(2), plan(2, {2}), now_);
+  rollout_.on_propose(node_id(2), plan(2, {2}), false, now_);
   take<DropSlices>();
-  EXPECT_FALSE(rollout_.on_propose(node_id(3), plan(1, {3}), now_));
+  EXPECT_FALSE(rollout_.on_propose(node_id(3), plan(1, {3}), false, now_));
   const auto stale = take<transport::Stale>();
   ASSERT_EQ(stale.size(), 1u);
   EXPECT_EQ(stale[0].epoch, Epoch{2 << 16});
@@ -82,17 +113,17 @@ TEST_F(RolloutTest, AnOlderPlanIsAnsweredStale) {
 }
 
 TEST_F(RolloutTest, ARepeatedPlanIsAnsweredAgainWithoutLoadingTwice) {
-  rollout_.on_propose(node_id(2), plan(1, {1}), now_);
+  rollout_.on_propose(node_id(2), plan(1, {1}), false, now_);
   rollout_.on_slice_loaded(Epoch{1 << 16}, {}, now_);
   outbox_.take_effects();
-  EXPECT_FALSE(rollout_.on_propose(node_id(2), plan(1, {1}), now_));
+  EXPECT_FALSE(rollout_.on_propose(node_id(2), plan(1, {1}), false, now_));
   EXPECT_FALSE(take<transport::Ready>().empty());
-  EXPECT_FALSE(rollout_.on_propose(node_id(2), plan(1, {2}), now_)) << "another plan, same epoch";
+  EXPECT_FALSE(rollout_.on_propose(node_id(2), plan(1, {2}), false, now_)) << "another plan, same epoch";
   EXPECT_EQ(rollout_.plan()->stages[0].node, node_id(1));
 }
 
 TEST_F(RolloutTest, AFailureIsSaidWithItsReason) {
-  rollout_.on_propose(node_id(2), plan(1, {1}), now_);
+  rollout_.on_propose(node_id(2), plan(1, {1}), false, now_);
   take<LoadSlice>();
   rollout_.on_slice_loaded(Epoch{1 << 16}, Error(ErrorCode::kIo, "disk full"), now_);
   const auto ready = take<transport::Ready>();
@@ -102,7 +133,7 @@ TEST_F(RolloutTest, AFailureIsSaidWithItsReason) {
 }
 
 TEST_F(RolloutTest, AStageWaitsForItsFellowsAndThenSaysWhomItCannotReach) {
-  rollout_.on_propose(node_id(2), plan(1, {1, 8}), now_);
+  rollout_.on_propose(node_id(2), plan(1, {1, 8}), false, now_);
   rollout_.on_slice_loaded(Epoch{1 << 16}, {}, now_);
   EXPECT_TRUE(take<transport::Ready>().empty());
   rollout_.tick(now_ + (kReachWithin - milliseconds(1)));
@@ -114,7 +145,7 @@ TEST_F(RolloutTest, AStageWaitsForItsFellowsAndThenSaysWhomItCannotReach) {
 }
 
 TEST_F(RolloutTest, AFellowThatComesUpInTimeMakesItReady) {
-  rollout_.on_propose(node_id(2), plan(1, {1, 8}), now_);
+  rollout_.on_propose(node_id(2), plan(1, {1, 8}), false, now_);
   rollout_.on_slice_loaded(Epoch{1 << 16}, {}, now_);
   members_.on_hello(node_id(8), 1, now_);
   rollout_.tick(now_ + milliseconds(50));
@@ -125,7 +156,7 @@ TEST_F(RolloutTest, AFellowThatComesUpInTimeMakesItReady) {
 }
 
 TEST_F(RolloutTest, ALostPlanIsActiveAgainOnlyOnceItsNodeIsBack) {
-  rollout_.on_propose(node_id(2), plan(1, {2, 3}), now_);
+  rollout_.on_propose(node_id(2), plan(1, {2, 3}), false, now_);
   rollout_.activate(Epoch{1 << 16});
   EXPECT_FALSE(rollout_.needs(node_id(9))) << "it has no layers";
   members_.on_link_down(node_id(3), now_);
@@ -141,7 +172,7 @@ TEST_F(RolloutTest, ALostPlanIsActiveAgainOnlyOnceItsNodeIsBack) {
 }
 
 TEST_F(RolloutTest, ProgressIsSaidNowAndThenAndKeptForOthers) {
-  rollout_.on_propose(node_id(2), plan(1, {1, 2}), now_);
+  rollout_.on_propose(node_id(2), plan(1, {1, 2}), false, now_);
   take<LoadSlice>();
   for (int i = 0; i < 100; ++i) {
     rollout_.on_load_progress(Epoch{1 << 16}, float(i) / 100, now_ + milliseconds(i));

@@ -11,6 +11,7 @@ namespace {
 
 constexpr Epoch kEpoch{1 << 16};
 const NodeId kFirst = node_id(1), kLast = node_id(2), kSelf = node_id(9);
+const NoPlan kNone{"no plan", true}, kSoon{"loading", false};
 
 class SessionsTest : public ::testing::Test {
  protected:
@@ -21,15 +22,15 @@ class SessionsTest : public ::testing::Test {
     plan_.vocab_size = kVocab;
     plan_.context_length = plan_.kv_tokens = kContext;
     plan_.stages = {{kFirst, 0, 1}, {kLast, 1, 2}};
-    sessions_.set_plan(plan_);
+    sessions_.set_plan(plan_, now_);
   }
   SessionId open(uint32_t prompt, uint32_t max_tokens) {
-    const Result<SessionId> id = sessions_.open(make_request(prompt, max_tokens), "", now_);
+    const Result<SessionId> id = sessions_.open(make_request(prompt, max_tokens), kNone, now_);
     EXPECT_TRUE(id.ok());
     return id.ok() ? *id : SessionId{};
   }
   ErrorCode refused(GenerateRequest request) {
-    const Result<SessionId> id = sessions_.open(std::move(request), "no plan", now_);
+    const Result<SessionId> id = sessions_.open(std::move(request), kNone, now_);
     EXPECT_FALSE(id.ok());
     message_ = id.ok() ? "" : id.error().message;
     return id.ok() ? ErrorCode::kInternal : id.error().code;
@@ -119,11 +120,11 @@ TEST_F(SessionsTest, TokensThatAreRepeatedOrEarlyOrForgedChangeNothing) {
 
 TEST_F(SessionsTest, ThePenaltysHistoryIsTheNewestTokensAndOnlySentWhenAskedFor) {
   GenerateRequest request = make_request(100, 5);
-  ASSERT_TRUE(sessions_.open(request, "", now_).ok());
+  ASSERT_TRUE(sessions_.open(request, kNone, now_).ok());
   collect();
   EXPECT_TRUE(steps_.back().history.empty());
   request.sampling.repetition_penalty = 1.1f;
-  ASSERT_TRUE(sessions_.open(request, "", now_).ok());
+  ASSERT_TRUE(sessions_.open(request, kNone, now_).ok());
   collect();
   ASSERT_EQ(steps_.back().history.size(), transport::kHistoryMax);
   EXPECT_EQ(steps_.back().history.back(), request.tokens.back());
@@ -174,16 +175,109 @@ TEST_F(SessionsTest, MoreStreamsThanItsLimitAreRefused) {
   EXPECT_EQ(refused(make_request(1, 1)), ErrorCode::kExhausted);
 }
 
-TEST_F(SessionsTest, ALostPlanEndsAllAndOpensNothing) {
-  open(5, 5);
-  open(6, 6);
-  sessions_.on_plan_lost("node attic is gone", now_);
+TEST_F(SessionsTest, ALostPlanEndsWhatHasGivenTokensAndOpensNothing) {
+  const SessionId first = open(5, 5), second = open(6, 6);
+  token(first, 5, 1);
+  token(second, 6, 1);
+  sessions_.on_plan_lost(kEpoch, "node attic is gone", now_);
   collect();
   ASSERT_EQ(ends_.size(), 2u);
   EXPECT_EQ(ends_[0].result.error().code, ErrorCode::kUnavailable);
   EXPECT_EQ(ends_[0].result.error().message, "node attic is gone");
   EXPECT_EQ(refused(make_request(1, 1)), ErrorCode::kUnavailable);
   EXPECT_EQ(message_, "no plan");
+}
+
+TEST_F(SessionsTest, OneWithoutATokenStartsAgainOnTheNextPlanUnderANewName) {
+  const SessionId id = open(5, 5);
+  collect();
+  ASSERT_EQ(steps_.size(), 1u);
+  sessions_.on_node_lost(kLast, "node attic is gone", now_);
+  collect();
+  EXPECT_TRUE(ends_.empty());
+  EXPECT_EQ(closes_.size(), 2u) << "the stages that live are freed";
+  EXPECT_EQ(sessions_.waiting(), 1u);
+  plan_.epoch = Epoch{2 << 16};
+  sessions_.set_plan(plan_, now_);
+  collect();
+  ASSERT_EQ(steps_.size(), 1u);
+  EXPECT_EQ(steps_[0].epoch, plan_.epoch);
+  EXPECT_EQ(steps_[0].first_position, 0u);
+  EXPECT_NE(steps_[0].session, id);
+  const SessionId renamed = steps_[0].session;
+  token(id, 5, 9);  // of the first start, late
+  sessions_.on_token(kLast, {kEpoch, renamed, 5, 9}, now_);
+  collect();
+  EXPECT_TRUE(given_.empty());
+  sessions_.on_token(kLast, {plan_.epoch, renamed, 5, 7}, now_);
+  collect();
+  EXPECT_EQ(given_, std::vector<TokenId>{7});
+}
+
+TEST_F(SessionsTest, ANewPlanLeavesRunningStreamsWhereTheyAre) {
+  const SessionId id = open(5, 5);
+  collect();
+  plan_.epoch = Epoch{2 << 16};
+  sessions_.set_plan(plan_, now_);
+  token(id, 5, 7);
+  collect();
+  EXPECT_EQ(given_, std::vector<TokenId>{7});
+  ASSERT_EQ(steps_.size(), 1u);
+  EXPECT_EQ(steps_[0].epoch, kEpoch);
+  open(5, 5);
+  collect();
+  ASSERT_EQ(steps_.size(), 1u);
+  EXPECT_EQ(steps_[0].epoch, plan_.epoch);
+}
+
+TEST_F(SessionsTest, ThoseThatCameWithoutAPlanWaitForOneForALimitedTime) {
+  sessions_.on_plan_lost(kEpoch, "gone", now_);
+  for (size_t i = 0; i < kWaitingMax; ++i) {
+    EXPECT_TRUE(sessions_.open(make_request(3, 3), kSoon, now_).ok());
+  }
+  const Result<SessionId> refused = sessions_.open(make_request(3, 3), kSoon, now_);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
+  sessions_.give_up_waiting(kSoon, now_ + (kPlanWait - milliseconds(1)));
+  EXPECT_EQ(sessions_.waiting(), kWaitingMax);
+  sessions_.give_up_waiting(kSoon, now_ + kPlanWait);
+  collect();
+  ASSERT_EQ(ends_.size(), kWaitingMax);
+  EXPECT_EQ(ends_[0].result.error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(ends_[0].result.error().message, "loading");
+  EXPECT_TRUE(closes_.empty());
+
+  EXPECT_TRUE(sessions_.open(make_request(3, 3), kSoon, now_).ok());
+  sessions_.give_up_waiting(kNone, now_);
+  EXPECT_EQ(sessions_.count(), 0u) << "no plan is being made: no use in waiting";
+}
+
+TEST_F(SessionsTest, OneThatWaitedIsCheckedAgainstThePlanThatComes) {
+  sessions_.on_plan_lost(kEpoch, "gone", now_);
+  EXPECT_TRUE(sessions_.open(make_request(kContext, 3), kSoon, now_).ok());
+  GenerateRequest other = make_request(3, 3);
+  other.model = model_id(7);
+  EXPECT_TRUE(sessions_.open(other, kSoon, now_).ok());
+  plan_.epoch = Epoch{2 << 16};
+  plan_.model = model_id(1);
+  sessions_.set_plan(plan_, now_);
+  collect();
+  ASSERT_EQ(ends_.size(), 2u);
+  EXPECT_NE(ends_[0].result.error().code, ends_[1].result.error().code);
+  EXPECT_EQ(sessions_.count(), 0u);
+  EXPECT_EQ(refused(other), ErrorCode::kUnavailable) << "these are another model's tokens";
+}
+
+TEST_F(SessionsTest, AStreamIsStartedALimitedNumberOfTimes) {
+  open(5, 5);
+  for (int start = 1; start < kStartsMax; ++start) {
+    sessions_.on_plan_lost(plan_.epoch, "gone", now_);
+    plan_.epoch.value += 1 << 16;
+    sessions_.set_plan(plan_, now_);
+    EXPECT_EQ(sessions_.count(), 1u);
+  }
+  sessions_.on_plan_lost(plan_.epoch, "gone", now_);
+  EXPECT_EQ(sessions_.count(), 0u);
 }
 
 TEST_F(SessionsTest, ARefusalByAStageEndsItTyped) {
@@ -196,11 +290,17 @@ TEST_F(SessionsTest, ARefusalByAStageEndsItTyped) {
   EXPECT_EQ(ends_[0].result.error().code, ErrorCode::kExhausted);
 }
 
-TEST_F(SessionsTest, AStaleStageEndsItTyped) {
-  const SessionId id = open(5, 5);
-  sessions_.on_stale(kLast, {Epoch{kEpoch.value + 1}, id}, now_);
+TEST_F(SessionsTest, AStaleStageRestartsAStreamBeforeItsFirstTokenAndEndsItAfterwards) {
+  const SessionId first = open(5, 5), second = open(5, 5);
+  token(second, 5, 1);
+  sessions_.on_stale(node_id(5), {Epoch{kEpoch.value + 1}, first}, now_);
+  EXPECT_EQ(sessions_.waiting(), 0u) << "not one of its stages";
+  sessions_.on_stale(kLast, {Epoch{kEpoch.value + 1}, first}, now_);
+  sessions_.on_stale(kLast, {Epoch{kEpoch.value + 1}, second}, now_);
+  EXPECT_EQ(sessions_.waiting(), 1u);
   collect();
   ASSERT_EQ(ends_.size(), 1u);
+  EXPECT_EQ(ends_[0].session, second);
   EXPECT_EQ(ends_[0].result.error().code, ErrorCode::kUnavailable);
 }
 

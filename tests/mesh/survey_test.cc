@@ -55,7 +55,7 @@ TEST_F(SurveyTest, ThePlannerIsAskedAboutMembersThatHaveMeasuredThemselves) {
   const auto request = plan_request(members_, *find_offer(members_, model_id(1)), config, 2, {});
   ASSERT_EQ(request.nodes.size(), 2u);
   EXPECT_EQ(request.nodes[1].name, "two");
-  EXPECT_EQ(request.nodes[1].memory_bytes, 5000u);
+  EXPECT_EQ(request.nodes[1].memory_bytes, 5 * kLayerBytes + kSpareBytes);
   ASSERT_EQ(request.nodes[1].speeds.size(), 1u);
   EXPECT_EQ(request.nodes[1].speeds[0].decode_bytes_per_s, 1e9);
   EXPECT_EQ(request.model.layers.size(), kLayers);

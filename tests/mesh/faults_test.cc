@@ -13,7 +13,7 @@
 namespace weft::mesh::test {
 namespace {
 
-constexpr uint64_t kSeeds = 300;
+constexpr uint64_t kSeeds = 150;
 constexpr uint8_t kNodes = 4;
 
 struct Outcome {

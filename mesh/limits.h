@@ -55,7 +55,8 @@ inline constexpr Duration kTokenGapMax = seconds(30);
 inline constexpr Duration kSessionTotalMax = seconds(600);
 inline constexpr size_t kEndTokensMax = 64;
 // Streams that have given out no token yet wait for the next plan if theirs is lost or none is
-// there: longer than a node of the home takes to load small layers, shorter than a client's patience.
+// there: longer than a device takes to load its layers of a small model, shorter than a client's
+// patience.
 inline constexpr Duration kPlanWait = seconds(10);
 inline constexpr size_t kWaitingMax = 32;
 inline constexpr int kStartsMax = 4;  // of one stream, each on another plan

@@ -1,5 +1,5 @@
-// Changes of plan in a mesh that runs: when nothing was lost, nobody may notice; when something was,
-// those who come meanwhile wait.
+// Changes of plan in a mesh that runs: when nothing was lost, nobody may notice; when something
+// was, those who come meanwhile wait.
 #include <gtest/gtest.h>
 
 #include "mesh/limits.h"

@@ -217,8 +217,8 @@ void Coordinator::plan_now(Time now) {
   changed_ = false;
   quiet_until_ = now + kReplanEvery;
   Result<const transport::ModelOffer*> offer = choose_model();
-  Result<partition::Plan> plan = offer.ok() ? make_plan(question(**offer, now))
-                                            : Result<partition::Plan>(offer.error());
+  Result<partition::Plan> plan =
+      offer.ok() ? make_plan(question(**offer, now)) : Result<partition::Plan>(offer.error());
   if (plan.ok()) {
     transport::Propose proposal = proposal_of(**offer, *plan);
     return propose(std::move(proposal), *std::move(plan), false, now);

@@ -26,7 +26,7 @@ inline constexpr Duration kLoadStall = seconds(120);   // without progress: the 
 inline constexpr Duration kReplanEvery = seconds(5);   // after a refusal
 inline constexpr Duration kBackOffFirst = seconds(5);  // a stage that failed to load sits out
 inline constexpr Duration kBackOffMost = seconds(60);
-inline constexpr int kLoadFailuresMax = 5;  // then until its profile changes
+inline constexpr int kLoadFailuresMax = 5;             // then until its profile changes
 inline constexpr Duration kProblemFresh = seconds(5);  // a coordinator's report is believed so long
 inline constexpr Duration kWantFor = seconds(30);
 // A plan is retired once its last stream has ended for so long. Longer than Activate and a request
@@ -55,10 +55,13 @@ inline constexpr Duration kTokenGapMax = seconds(30);
 inline constexpr Duration kSessionTotalMax = seconds(600);
 inline constexpr size_t kEndTokensMax = 64;
 // Streams that have given out no token yet wait for the next plan if theirs is lost or none is
-// there: longer than a node of the home takes to load small layers, shorter than a client's patience.
+// there: longer than a device takes to load its layers of a small model, shorter than a client's
+// patience.
 inline constexpr Duration kPlanWait = seconds(10);
 inline constexpr size_t kWaitingMax = 32;
-inline constexpr int kStartsMax = 4;  // of one stream, each on another plan
+// A stage that cannot be reached is dead after kBrokenLinkDeadAfter, or back; then it starts again.
+inline constexpr Duration kStartAgainAfter = kBrokenLinkDeadAfter;
+inline constexpr int kStartsMax = 4;  // of one stream
 
 // Stages.
 inline constexpr size_t kStageSessionsMax = 1024;

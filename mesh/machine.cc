@@ -82,7 +82,7 @@ void Machine::Parts::tick(Time now) {
   links.tick(sessions.count() == 0 && stage->session_count() == 0, now);
   rollout.tick(now);
   sessions.tick(now);
-  if (sessions.waiting() > 0) sessions.give_up_waiting(no_plan(now), now);
+  if (sessions.waiting() > 0) sessions.tend_waiting(no_plan(now), now);
   stage->tick(now);
   if (retiring) retiring->tick(now);
   retire(now);

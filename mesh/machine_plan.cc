@@ -17,9 +17,8 @@ namespace weft::mesh {
 
 void Machine::Parts::on(NodeId from, transport::Propose& plan, Time now) {
   if (const Result<> checked = check_propose(plan); !checked.ok()) {
-    log_warn("message.dropped", {{"kind", "propose"},
-                                 {"from", members.name(from)},
-                                 {"why", checked.error().message}});
+    log_warn("message.dropped",
+             {{"kind", "propose"}, {"from", members.name(from)}, {"why", checked.error().message}});
     return;
   }
   if (!epochs.saw(plan.epoch)) {
@@ -34,8 +33,8 @@ void Machine::Parts::on(NodeId from, transport::Propose& plan, Time now) {
   if (retiring) retiring->stop();
   retiring.reset();
   if (!rollout.active()) stage->stop();
-  sessions.keep_only(rollout.active_epoch(),
-                     "the mesh moves to a new plan; ask again in a moment", now);
+  sessions.keep_only(rollout.active_epoch(), "the mesh moves to a new plan; ask again in a moment",
+                     now);
 }
 
 void Machine::Parts::on(NodeId, transport::Activate& message, Time now) {

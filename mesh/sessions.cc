@@ -93,9 +93,8 @@ void Sessions::start(SessionId id, Session& session, Time now) {
   ++session.starts;
   session.plan = plan_;
   const uint64_t wanted = uint64_t{session.prompt_count} + session.max_tokens;
-  session.limit = session.max_tokens == 0
-                      ? capacity(*plan_)
-                      : uint32_t(std::min<uint64_t>(capacity(*plan_), wanted));
+  session.limit = session.max_tokens == 0 ? capacity(*plan_)
+                                          : uint32_t(std::min<uint64_t>(capacity(*plan_), wanted));
   session.sent = session.passed = 0;
   send_rows(session);
 }
@@ -174,7 +173,9 @@ void Sessions::on_refused(NodeId from, const transport::Refused& refused, Time n
   if (it == sessions_.end() || refused.epoch != it->second.plan->epoch) return;
   // From itself: a step could not be sent.
   if (!stage_index(*it->second.plan, from) && from != outbox_.self()) return;
-  end(it->first, Error(refused.code, printable(refused.text, 300)), now);
+  std::string why = printable(refused.text, 300);
+  if (refused.code == ErrorCode::kUnavailable) return interrupt(it->first, why, now);
+  end(it->first, Error(refused.code, std::move(why)), now);
 }
 
 void Sessions::on_stale(NodeId from, const transport::Stale& stale, Time now) {
@@ -223,9 +224,8 @@ void Sessions::keep_only(Epoch epoch, const std::string& why, Time now) {
 }
 
 void Sessions::on_node_lost(NodeId node, const std::string& why, Time now) {
-  interrupt_if(
-      [&](const transport::Propose& plan) { return stage_index(plan, node).has_value(); }, why,
-      now);
+  interrupt_if([&](const transport::Propose& plan) { return stage_index(plan, node).has_value(); },
+               why, now);
 }
 
 void Sessions::end_all(const std::string& why, Time now) {
@@ -240,12 +240,15 @@ size_t Sessions::waiting() const {
                               [](const auto& entry) { return !entry.second.plan; }));
 }
 
-void Sessions::give_up_waiting(const NoPlan& none, Time now) {
-  std::vector<SessionId> over;
+void Sessions::tend_waiting(const NoPlan& none, Time now) {
+  std::vector<SessionId> over, again;
   for (const auto& [id, session] : sessions_) {
     if (session.plan) continue;
-    if (none.hopeless || now - session.waiting_since >= kPlanWait) over.push_back(id);
+    const Duration waited = now - session.waiting_since;
+    if (plan_ && waited >= kStartAgainAfter) again.push_back(id);
+    if (!plan_ && (none.hopeless || waited >= kPlanWait)) over.push_back(id);
   }
+  for (const SessionId id : again) start(id, sessions_.at(id), now);
   for (const SessionId id : over) end(id, Error(ErrorCode::kUnavailable, none.why), now);
 }
 

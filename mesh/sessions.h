@@ -6,9 +6,9 @@
 // typed error, by its deadlines at the latest.
 //
 // A stream runs on one plan from its first row to its end, also if a newer plan has become active
-// meanwhile. If its plan is lost before its first token, it waits (as those do that were opened
-// without a plan) and starts again on the next; nobody sees it. After its first token it ends with
-// an error. The token ids of every open stream are kept to its end, so that it could be resumed on
+// meanwhile. If its plan is lost, or a stage unavailable, before its first token, it waits (as those
+// do that were opened without a plan) and starts again on the next; nobody sees it. After its first
+// token it ends with an error. The token ids of every open stream are kept to its end, so that it could be resumed on
 // another plan: interrupt is the one place that would.
 #pragma once
 
@@ -59,8 +59,9 @@ class Sessions {
   void on_node_lost(NodeId node, const std::string& why, Time now);
   // Every stream ends with kUnavailable.
   void end_all(const std::string& why, Time now);
-  // Ends the waiting whose time is up, or all of them if `none` is hopeless.
-  void give_up_waiting(const NoPlan& none, Time now);
+  // Ends the waiting whose time is up, or all of them if there is no plan and `none` is hopeless;
+  // starts those again whose plan is still there.
+  void tend_waiting(const NoPlan& none, Time now);
   void tick(Time now);
 
   size_t count() const { return sessions_.size(); }
@@ -79,7 +80,7 @@ class Sessions {
     uint32_t max_tokens = 0;  // 0: to the context's end
     SamplingParams sampling;
     std::vector<TokenId> end_tokens;
-    Plan plan;          // that it runs on; null while it waits for one
+    Plan plan;            // that it runs on; null while it waits for one
     SessionId at_stages;  // its name there: a new one for each start, as stages forget none
     int starts = 0;
     Time waiting_since;

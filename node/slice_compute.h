@@ -1,7 +1,7 @@
-// SliceCompute: the real side of mesh/compute.h. One thread owns the backend and the slices: the one
-// that serves and, around a change of plan, the next or the last one. Commands come in through a
+// SliceCompute: the real side of mesh/compute.h. One thread owns the backend and the slices: that
+// which serves and, around a change of plan, the next or the last one. Commands come in through a
 // bounded queue and are carried out in order, results go out through `post`. While a slice loads,
-// the batches of those that are kept run between one tensor and the next.
+// the batches of the one that is kept run between one tensor and the next.
 #pragma once
 
 #include <atomic>

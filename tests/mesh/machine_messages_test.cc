@@ -152,14 +152,25 @@ TEST_F(MachineMessagesTest, OnlyTheCoordinatorsWordOnAProblemIsBelieved) {
   EXPECT_EQ(mesh_.view(3).problem, "");
 }
 
-TEST_F(MachineMessagesTest, RowsThatTheNetworkRefusesEndTheirStreamAtOnce) {
-  const Result<SessionId> id = mesh_.open(3, make_request(5, 500));
-  ASSERT_TRUE(id.ok());
-  transport::Step lost = step(mesh_.view(3).plan.epoch);
-  lost.session = *id;
-  mesh_.with(3, [&](Machine& machine) { machine.on_undelivered(node_id(1), lost, mesh_.now); });
-  ASSERT_TRUE(mesh_.stream(3, *id).result.has_value());
-  EXPECT_EQ(mesh_.stream(3, *id).result->error().code, ErrorCode::kUnavailable);
+TEST_F(MachineMessagesTest, RowsThatTheNetworkRefusesEndAStreamThatRunsAndStartANewOneAgain) {
+  const Result<SessionId> running = mesh_.open(3, make_request(5, 500));
+  ASSERT_TRUE(running.ok());
+  mesh_.run_for(milliseconds(100));
+  ASSERT_FALSE(mesh_.stream(3, *running).answer.empty());
+  const Result<SessionId> fresh = mesh_.open(3, make_request(5, 5));
+  ASSERT_TRUE(fresh.ok());
+  for (const SessionId id : {*running, *fresh}) {
+    transport::Step lost = step(mesh_.view(3).plan.epoch);
+    lost.session = id;
+    mesh_.with(3, [&](Machine& machine) { machine.on_undelivered(node_id(1), lost, mesh_.now); });
+  }
+  ASSERT_TRUE(mesh_.stream(3, *running).result.has_value());
+  EXPECT_EQ(mesh_.stream(3, *running).result->error().code, ErrorCode::kUnavailable);
+  EXPECT_FALSE(mesh_.stream(3, *fresh).result.has_value());
+  mesh_.run_for(kStartAgainAfter + seconds(1));
+  ASSERT_TRUE(mesh_.stream(3, *fresh).result.has_value());
+  EXPECT_TRUE(mesh_.stream(3, *fresh).result->ok());
+  EXPECT_TRUE(mesh_.defects().empty());
 }
 
 // Every kind of message with random content from every sender, thousands of times.

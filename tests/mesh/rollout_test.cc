@@ -118,7 +118,8 @@ TEST_F(RolloutTest, ARepeatedPlanIsAnsweredAgainWithoutLoadingTwice) {
   outbox_.take_effects();
   EXPECT_FALSE(rollout_.on_propose(node_id(2), plan(1, {1}), false, now_));
   EXPECT_FALSE(take<transport::Ready>().empty());
-  EXPECT_FALSE(rollout_.on_propose(node_id(2), plan(1, {2}), false, now_)) << "another plan, same epoch";
+  EXPECT_FALSE(rollout_.on_propose(node_id(2), plan(1, {2}), false, now_))
+      << "another plan, same epoch";
   EXPECT_EQ(rollout_.plan()->stages[0].node, node_id(1));
 }
 

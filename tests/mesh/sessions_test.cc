@@ -238,9 +238,9 @@ TEST_F(SessionsTest, ThoseThatCameWithoutAPlanWaitForOneForALimitedTime) {
   const Result<SessionId> refused = sessions_.open(make_request(3, 3), kSoon, now_);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
-  sessions_.give_up_waiting(kSoon, now_ + (kPlanWait - milliseconds(1)));
+  sessions_.tend_waiting(kSoon, now_ + (kPlanWait - milliseconds(1)));
   EXPECT_EQ(sessions_.waiting(), kWaitingMax);
-  sessions_.give_up_waiting(kSoon, now_ + kPlanWait);
+  sessions_.tend_waiting(kSoon, now_ + kPlanWait);
   collect();
   ASSERT_EQ(ends_.size(), kWaitingMax);
   EXPECT_EQ(ends_[0].result.error().code, ErrorCode::kUnavailable);
@@ -248,7 +248,7 @@ TEST_F(SessionsTest, ThoseThatCameWithoutAPlanWaitForOneForALimitedTime) {
   EXPECT_TRUE(closes_.empty());
 
   EXPECT_TRUE(sessions_.open(make_request(3, 3), kSoon, now_).ok());
-  sessions_.give_up_waiting(kNone, now_);
+  sessions_.tend_waiting(kNone, now_);
   EXPECT_EQ(sessions_.count(), 0u) << "no plan is being made: no use in waiting";
 }
 
@@ -288,6 +288,31 @@ TEST_F(SessionsTest, ARefusalByAStageEndsItTyped) {
   collect();
   ASSERT_EQ(ends_.size(), 1u);
   EXPECT_EQ(ends_[0].result.error().code, ErrorCode::kExhausted);
+}
+
+TEST_F(SessionsTest, AStageThatIsUnavailableIsTriedAgainALimitedNumberOfTimes) {
+  const SessionId id = open(5, 5);
+  collect();
+  SessionId at_stages = id;
+  for (int start = 1; start < kStartsMax; ++start) {
+    sessions_.on_refused(kFirst, {kEpoch, at_stages, ErrorCode::kUnavailable, "no link"}, now_);
+    EXPECT_EQ(sessions_.waiting(), 1u);
+    now_ = now_ + kStartAgainAfter;
+    sessions_.tend_waiting(kNone, now_);
+    collect();
+    ASSERT_EQ(steps_.size(), 1u);
+    at_stages = steps_[0].session;
+  }
+  sessions_.on_refused(kFirst, {kEpoch, at_stages, ErrorCode::kUnavailable, "no link"}, now_);
+  collect();
+  ASSERT_EQ(ends_.size(), 1u);
+  EXPECT_EQ(ends_[0].session, id);
+  EXPECT_EQ(ends_[0].result.error().message, "no link");
+
+  const SessionId running = open(5, 5);
+  token(running, 5, 1);
+  sessions_.on_refused(kFirst, {kEpoch, running, ErrorCode::kUnavailable, "no link"}, now_);
+  EXPECT_EQ(sessions_.count(), 0u) << "it has given out a token";
 }
 
 TEST_F(SessionsTest, AStaleStageRestartsAStreamBeforeItsFirstTokenAndEndsItAfterwards) {

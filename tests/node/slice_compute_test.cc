@@ -14,13 +14,29 @@ constexpr uint32_t kLayers = 3;
 class SliceComputeTest : public ::testing::Test {
  protected:
   SliceComputeTest() : compute_(kernels::make_reference_backend(), [this](ComputeEvent event) {
+      const bool progress = std::holds_alternative<SliceProgress>(event);
       ASSERT_TRUE(events_.try_push(std::move(event)));
+      if (progress && on_progress_) on_progress_();
     }) {}
 
   // Loads the whole model and waits for it.
-  Result<> load(uint64_t epoch, uint32_t kv_tokens = 64) {
+  Result<> load(uint64_t epoch, uint32_t kv_tokens = 64, uint64_t keep = 0) {
+    request_load(epoch, kv_tokens, keep);
+    while (auto event = events_.pop(seconds(20))) {
+      if (auto* loaded = std::get_if<SliceLoaded>(&*event)) {
+        EXPECT_EQ(loaded->epoch.value, epoch);
+        if (loaded->result.ok()) {
+          EXPECT_GT(loaded->memory_bytes, 0u);
+        }
+        return loaded->result;
+      }
+    }
+    return Error(ErrorCode::kTimeout, "no answer to the load");
+  }
+  void request_load(uint64_t epoch, uint32_t kv_tokens, uint64_t keep) {
     LoadRequest request;
     request.epoch = Epoch{epoch};
+    request.keep = Epoch{keep};
     request.model =
         std::shared_ptr<const model::Model>(std::shared_ptr<void>(), &tiny_.get());
     request.model_path = tiny_.path();
@@ -28,14 +44,6 @@ class SliceComputeTest : public ::testing::Test {
     request.kv_tokens = kv_tokens;
     request.rows_max = 32;
     compute_.load(std::move(request));
-    while (auto event = events_.pop(seconds(20))) {
-      if (auto* loaded = std::get_if<SliceLoaded>(&*event)) {
-        EXPECT_EQ(loaded->epoch.value, epoch);
-        EXPECT_EQ(loaded->result.ok(), loaded->memory_bytes > 0);
-        return loaded->result;
-      }
-    }
-    return Error(ErrorCode::kTimeout, "no answer to the load");
   }
   mesh::BatchSequence prompt(uint64_t session, uint32_t count, uint32_t salt) const {
     mesh::BatchSequence sequence;
@@ -63,6 +71,7 @@ class SliceComputeTest : public ::testing::Test {
   kernels::TinyModel tiny_;
   BoundedQueue<ComputeEvent> events_{1024};
   uint64_t job_ = 0;
+  std::function<void()> on_progress_;  // on the compute thread
   SliceCompute compute_;
 };
 
@@ -119,6 +128,67 @@ TEST_F(SliceComputeTest, ADropEndsOlderSlicesOnly) {
   EXPECT_TRUE(run(2, {prompt(1, 3, 1)}).ok());
   compute_.drop(Epoch{3});
   EXPECT_EQ(run(2, {prompt(1, 3, 1)}).error().code, ErrorCode::kStale);
+}
+
+TEST_F(SliceComputeTest, AKeptSliceServesBesideTheNextWithItsSessions) {
+  ASSERT_TRUE(load(1).ok());
+  const auto whole = run(1, {prompt(9, 6, 1)});
+  mesh::BatchSequence start = prompt(1, 6, 1);
+  start.tokens.resize(start.row_count = 5);
+  ASSERT_TRUE(run(1, {start}).ok());
+  ASSERT_TRUE(load(2, 64, 1).ok());
+  mesh::BatchSequence rest = prompt(1, 6, 1);  // the stream goes on where it was
+  rest.tokens = {rest.tokens[5]};
+  rest.first_position = 5;
+  rest.row_count = 1;
+  const auto continued = run(1, {rest});
+  ASSERT_TRUE(whole.ok() && continued.ok());
+  ASSERT_FALSE(continued->sequences[0].error) << continued->sequences[0].error->message;
+  EXPECT_EQ(continued->sequences[0].token, whole->sequences[0].token);
+  EXPECT_TRUE(run(2, {prompt(2, 5, 1)}).ok());
+  compute_.drop(Epoch{2});
+  EXPECT_EQ(run(1, {prompt(3, 5, 1)}).error().code, ErrorCode::kStale);
+  EXPECT_TRUE(run(2, {prompt(4, 5, 1)}).ok());
+}
+
+TEST_F(SliceComputeTest, ALoadThatKeepsNothingFreesAllOthersFirst) {
+  ASSERT_TRUE(load(1).ok());
+  ASSERT_TRUE(load(2, 64, 1).ok());
+  ASSERT_TRUE(load(3, 64, 2).ok());
+  EXPECT_EQ(run(1, {prompt(1, 5, 1)}).error().code, ErrorCode::kStale);
+  EXPECT_TRUE(run(2, {prompt(1, 5, 1)}).ok());
+  ASSERT_TRUE(load(4).ok());
+  EXPECT_EQ(run(2, {prompt(1, 5, 1)}).error().code, ErrorCode::kStale);
+}
+
+TEST_F(SliceComputeTest, ALoadThatFailsLeavesTheKeptSlice) {
+  ASSERT_TRUE(load(1).ok());
+  EXPECT_FALSE(load(2, 1u << 31, 1).ok());
+  EXPECT_TRUE(run(1, {prompt(1, 5, 1)}).ok());
+}
+
+TEST_F(SliceComputeTest, ABatchOfTheKeptSliceDoesNotWaitForTheLoad) {
+  ASSERT_TRUE(load(1).ok());
+  while (events_.try_pop()) {
+  }
+  bool submitted = false;
+  on_progress_ = [&] {  // some tensors of the next slice are in
+    if (std::exchange(submitted, true)) return;
+    mesh::BatchJob batch;
+    batch.epoch = Epoch{1};
+    batch.sequences = {prompt(1, 5, 1)};
+    batch.row_count = 5;
+    ASSERT_TRUE(compute_.submit(77, std::move(batch)));
+  };
+  request_load(2, 64, 1);
+  while (auto event = events_.pop(seconds(20))) {
+    ASSERT_FALSE(std::holds_alternative<SliceLoaded>(*event)) << "the batch was made to wait";
+    if (auto* done = std::get_if<BatchDone>(&*event)) {
+      EXPECT_TRUE(done->output.ok());
+      return;
+    }
+  }
+  FAIL() << "no answer to the batch";
 }
 
 TEST_F(SliceComputeTest, AReleasedSessionsRoomIsFreeAgain) {

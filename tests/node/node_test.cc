@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "model/synth.h"
 #include "node/local_engine.h"
+#include "node/plan_preview.h"
 #include "node/trust_folder.h"
 #include "tests/crypto/crypto_test_support.h"
 #include "tests/support/wait.h"
@@ -154,6 +155,18 @@ TEST_F(NodeTest, OneNodeAloneServesItsModelAndCountsWhatItDid) {
   EXPECT_GE(node->counters().requests, 2u);
   EXPECT_TRUE(test::wait_until([&] { return node->view().sessions.empty(); }))
       << "a stopped answer frees its stages";
+
+  transport::ModelOffer shape = unwrap(shape_of_file(models_ + "/nano.gguf"));
+  const auto preview = node->preview(shape);
+  ASSERT_TRUE(preview.ok()) << preview.error().message;
+  ASSERT_EQ(preview->stages.size(), 1u);
+  EXPECT_EQ(preview->stages[0].name, "desk");
+  EXPECT_GT(preview->decode_tps, 0);
+  shape.layers[0].bytes = uint64_t{1} << 40;
+  const auto too_large = node->preview(shape);
+  ASSERT_FALSE(too_large.ok());
+  EXPECT_EQ(too_large.error().code, ErrorCode::kUnavailable);
+  EXPECT_THAT(too_large.error().message, HasSubstr("GiB"));
 
   CompletionRequest other;
   other.model = "none";

@@ -180,8 +180,8 @@ Result<> run_invite(const InviteOptions& options) {
 
 namespace {
 
-// Talks to one address. kUnavailable: no answer there, try another; kDenied: the code is not that
-// inviter's.
+// Talks to one address. kUnavailable: the inviter of this code is not there, try another (whoever
+// does not hold the code's key cannot pass the handshake, so its "no" says nothing about the code).
 Result<crypto::Joined> join_at(const std::string& address, const crypto::JoinerSession& session,
                                bool json, crypto::TrustStore& store) {
   const SystemClock clock;
@@ -194,7 +194,9 @@ Result<crypto::Joined> join_at(const std::string& address, const crypto::JoinerS
     progress = dialer->wait_connected(kTurn);
   }
   if (progress == transport::DialProgress::kRefused) {
-    return Error(ErrorCode::kDenied, cat("the device at ", address, " does not know this code"));
+    return Error(ErrorCode::kUnavailable,
+                 cat("the device at ", address, " does not know this code; check the code, and "
+                     "that `weft invite` still waits"));
   }
   if (progress != transport::DialProgress::kConnected) {
     return Error(ErrorCode::kUnavailable,

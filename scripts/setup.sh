@@ -3,6 +3,7 @@
 # that are there are left alone.
 #   scripts/setup.sh           to build and run
 #   scripts/setup.sh --tests   and to test
+#   scripts/setup.sh --fuzz    and to fuzz
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,6 +15,8 @@ packages=(
 )
 if [[ "${1:-}" == "--tests" ]]; then
   packages+=(libbenchmark-dev iproute2 tcpdump avahi-daemon avahi-utils dbus python3 nodejs npm)
+elif [[ "${1:-}" == "--fuzz" ]]; then
+  packages+=(clang)
 fi
 
 # A program that is there by another way than its package (a newer node, say) is good enough.

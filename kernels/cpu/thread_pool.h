@@ -52,8 +52,8 @@ class ThreadPool {
   void work(uint32_t generation);
   void serve();
 
-  // The region under way. run() writes it while nothing can be claimed; whoever claims a chunk reads
-  // it before counting that chunk as done, until when the region cannot end.
+  // The region under way. run() writes it while nothing can be claimed; whoever claims a chunk
+  // reads it before counting that chunk as done, until when the region cannot end.
   Call call_ = nullptr;
   void* context_ = nullptr;
   uint32_t chunks_ = 0;

@@ -1,6 +1,7 @@
 """Meshes for end-to-end tests: nodes as real processes, on loopback or in network namespaces.
 
-A Lab ends every process it started, by id, and removes its namespaces and folders, whatever happens.
+A Lab ends every process it started, by id, and removes its namespaces and folders, whatever
+happens.
 """
 import json
 import os

@@ -1,4 +1,4 @@
-"""quality_test.py WEFT: the tiny model's held-out sums and questions, asked through a mesh of three.
+"""quality_test.py WEFT: the tiny model's held-out sums and questions, asked of a mesh of three.
 
 WEFT_E2E_FEW=1 asks 20 of each (sanitizer builds).
 """

@@ -3,10 +3,6 @@
 // The first byte picks the parser. Signed formats are tried as they come, which the signature
 // stops, and signed afresh, which reaches every field: a parser must hold even where the
 // authority's own software is broken. What parses must encode to the same bytes again.
-//
-//   clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/trust_fuzz.cc
-//       crypto/*.cc base/{assert,bytes,file,id,random,result,text}.cc -lsodium -o trust_fuzz
-//   ./trust_fuzz -max_total_time=60 -max_len=4096
 #include <cstdint>
 #include <string>
 

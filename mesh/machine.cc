@@ -331,4 +331,8 @@ View Machine::view(Time now) const {
   return parts_->view(now);
 }
 
+partition::PlanRequest Machine::plan_question(const transport::ModelOffer& model) const {
+  return plan_request(parts_->members, model, parts_->config, parts_->config.min_nodes, {});
+}
+
 }  // namespace weft::mesh

@@ -140,6 +140,8 @@ class Machine {
   void leave(Time now);
 
   View view(Time now) const;
+  // What a coordinator here would ask the planner about a model of this shape; changes nothing.
+  partition::PlanRequest plan_question(const transport::ModelOffer& model) const;
 
  private:
   class Parts;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "node/cli.h"
+#include "node/command_plan.h"
 #include "node/http_client.h"
 #include "node/http_guard.h"
 #include "node/http_server.h"
@@ -151,21 +152,8 @@ Result<> run_status(const StatusOptions& options) {
 
 Result<> run_plan(const StatusOptions& options) {
   WEFT_TRY(const HttpClient client, client_of(options));
-  WEFT_TRY(const nlohmann::ordered_json mesh, client.get_json("/api/mesh"));
-  const std::string name = std::filesystem::path(options.model).filename().replace_extension();
-  const auto plan = mesh.find("plan");
-  if (plan == mesh.end() || !plan->is_object()) {
-    const auto problem = mesh.find("problem");
-    return Error(ErrorCode::kUnavailable,
-                 problem != mesh.end() && problem->is_string() ? problem->get<std::string>()
-                                                               : "the mesh has no plan yet");
-  }
-  if (!name.empty() && plan->value("model_name", "") != name) {
-    return Error(ErrorCode::kNotFound,
-                 cat("the mesh serves ", plan->value("model_name", "another model"), ", not ", name,
-                     "; `weft run ", name, " --mesh` asks it to serve that one"));
-  }
-  std::cout << (options.json ? plan->dump() + "\n" : plan_text(*plan));
+  WEFT_TRY(const std::string report, plan_report(client, options.model, options.json));
+  std::cout << report;
   return {};
 }
 
@@ -180,7 +168,7 @@ void add_status_commands(CLI::App& app, CliContext& context) {
     command->add_flag("--json", options->json, "one JSON object on stdout");
   }
   status->add_flag("--ready", options->ready, "fail unless the mesh can answer now");
-  plan->add_option("model", options->model, "the model's name or file; default: the one served");
+  plan->add_option("model", options->model, "a model's name or file; default: the one served");
   status->callback(
       [&context, options] { run_command(context, [&] { return run_status(*options); }); });
   plan->callback([&context, options] { run_command(context, [&] { return run_plan(*options); }); });

@@ -6,6 +6,7 @@
 #include "node/mesh_json.h"
 #include "node/openai_request.h"
 #include "node/page.h"
+#include "node/plan_preview.h"
 
 namespace weft::node {
 namespace {
@@ -24,6 +25,7 @@ enum class Route {
   kMetrics,
   kMesh,
   kWantModel,
+  kPreview,
   kPage,
 };
 
@@ -36,12 +38,14 @@ Route route_of(std::string_view path) {
   if (path == "/metrics") return Route::kMetrics;
   if (path == "/api/mesh") return Route::kMesh;
   if (path == "/api/model") return Route::kWantModel;
+  if (path == "/api/plan") return Route::kPreview;
   if (page_asset(path)) return Route::kPage;
   return Route::kNone;
 }
 
 bool takes_post(Route route) {
-  return route == Route::kChat || route == Route::kCompletion || route == Route::kWantModel;
+  return route == Route::kChat || route == Route::kCompletion || route == Route::kWantModel ||
+         route == Route::kPreview;
 }
 
 HttpResponse json_response(std::string body, int status = 200) {
@@ -133,6 +137,7 @@ HttpResponse HttpApi::handle(const HttpRequest& request, const HttpCounters& cou
     case Route::kMesh: return json_response(
         json_text(mesh_json(service_.view(), service_.health().alarm)));
     case Route::kWantModel: return want_model(request);
+    case Route::kPreview: return preview(request);
     case Route::kPage: return page_response(request.path);
     case Route::kMetrics: {
       HttpResponse response = json_response(
@@ -192,6 +197,31 @@ HttpResponse HttpApi::want_model(const HttpRequest& request) const {
     return error_response(wanted.error());
   }
   return json_response("{\"ok\":true}", 202);
+}
+
+// {"model": a name that the mesh offers} or {"shape": a model's, as shape_json gives it}.
+HttpResponse HttpApi::preview(const HttpRequest& request) const {
+  const auto object = parse_json_object(request.body);
+  if (!object.ok()) return error_response(object.error());
+  Result<transport::ModelOffer> shape =
+      Error(ErrorCode::kInvalid, "give 'model', a model's name, or 'shape'");
+  if (const auto given = object->find("shape"); given != object->end()) {
+    shape = parse_shape(*given);
+  } else if (const auto name = object->find("model"); name != object->end() && name->is_string()) {
+    const mesh::View view = service_.view();
+    const auto* offer = offer_named(view, name->get_ref<const std::string&>());
+    shape = offer ? Result<transport::ModelOffer>(*offer)
+                  : Error(ErrorCode::kNotFound,
+                          cat("no member offers a model '",
+                              printable(name->get_ref<const std::string&>()),
+                              "'; for one that is not in the mesh give its file's path"));
+  }
+  if (!shape.ok()) return error_response(shape.error());
+  const auto plan = service_.preview(*shape);
+  if (!plan.ok()) return error_response(plan.error());
+  nlohmann::ordered_json json = plan_json(*plan);
+  json["preview"] = true;
+  return json_response(json_text(json));
 }
 
 HttpResponse HttpApi::one_model(std::string_view name) const {

@@ -53,6 +53,7 @@ class HttpApi {
   using GiveUp = std::function<std::optional<Error>()>;
   HttpResponse complete(const HttpRequest& request, bool chat, const GiveUp& give_up) const;
   HttpResponse want_model(const HttpRequest& request) const;
+  HttpResponse preview(const HttpRequest& request) const;
   HttpResponse one_model(std::string_view name) const;
   HttpResponse health() const;
   AnswerHead answer_head(const CompletionRequest& request) const;

@@ -56,6 +56,22 @@ Json node_json(const mesh::View& view, const mesh::NodeView& node, const Names& 
           {"links", std::move(links)}};
 }
 
+Json offers_json(const mesh::View& view) {
+  Json offers = Json::array();
+  for (const mesh::OfferView& offer : view.offers) {
+    Json holders = Json::array();
+    for (const NodeId holder : offer.holders) holders.push_back(to_string(holder));
+    offers.push_back({{"model", to_string(offer.model)},
+                      {"name", clean(offer.name)},
+                      {"file_bytes", offer.file_bytes},
+                      {"layer_count", offer.layer_count},
+                      {"holders", std::move(holders)}});
+  }
+  return offers;
+}
+
+}  // namespace
+
 Json plan_json(const mesh::PlanView& plan) {
   Json stages = Json::array();
   for (const mesh::StageView& stage : plan.stages) {
@@ -91,22 +107,6 @@ Json plan_json(const mesh::PlanView& plan) {
           {"stages", std::move(stages)},
           {"left_out", std::move(left_out)}};
 }
-
-Json offers_json(const mesh::View& view) {
-  Json offers = Json::array();
-  for (const mesh::OfferView& offer : view.offers) {
-    Json holders = Json::array();
-    for (const NodeId holder : offer.holders) holders.push_back(to_string(holder));
-    offers.push_back({{"model", to_string(offer.model)},
-                      {"name", clean(offer.name)},
-                      {"file_bytes", offer.file_bytes},
-                      {"layer_count", offer.layer_count},
-                      {"holders", std::move(holders)}});
-  }
-  return offers;
-}
-
-}  // namespace
 
 Json mesh_json(const mesh::View& view, const std::string& alarm) {
   Names names;

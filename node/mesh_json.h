@@ -16,4 +16,7 @@ namespace weft::node {
 //   alarm  why joins have stopped, as Health has it
 nlohmann::ordered_json mesh_json(const mesh::View& view, const std::string& alarm = "");
 
+// One plan, as under `plan` there.
+nlohmann::ordered_json plan_json(const mesh::PlanView& plan);
+
 }  // namespace weft::node

@@ -64,17 +64,28 @@ std::string layers_text(const Json& layers) {
   return cat(int(number_of(layers, "first")), "-", int(number_of(layers, "last")) - 1);
 }
 
+bool is_true(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_boolean() && found->get<bool>();
+}
+
+// The first line of a plan: its number or that it is none, the model, how far it is.
+std::string heading(const Json& plan) {
+  const std::string model = text_of(plan, "model_name");
+  const std::string layers = cat(model, " over ", int(number_of(plan, "layer_count")), " layers");
+  if (is_true(plan, "preview")) {
+    return cat("preview: ", layers, ", if it were served (`weft run ", model, " --mesh`)\n");
+  }
+  const int percent = int(100 * number_of(plan, "progress"));
+  return cat("plan ", uint64_t(number_of(plan, "epoch")), ": ", layers,
+             is_true(plan, "active") ? "" : cat(" (loading, ", percent, " %)"), "\n");
+}
+
 }  // namespace
 
 std::string plan_text(const Json& plan) {
   const Json& predicted = part_of(plan, "predicted");
-  std::string out = format("plan %s: %s over %d layers%s\n",
-                           std::to_string(uint64_t(number_of(plan, "epoch"))).c_str(),
-                           text_of(plan, "model_name").c_str(), int(number_of(plan, "layer_count")),
-                           part_of(plan, "active").is_boolean() && plan["active"].get<bool>()
-                               ? ""
-                               : cat(" (loading, ", int(100 * number_of(plan, "progress")), " %)")
-                                     .c_str());
+  std::string out = heading(plan);
   if (number_of(predicted, "decode_tps") > 0) {
     out += format("  predicted: %.1f tokens/s for one stream", number_of(predicted, "decode_tps"));
     if (number_of(predicted, "throughput_tps") > 0) {
@@ -107,7 +118,7 @@ std::string status_text(const Json& mesh) {
   for (const Json& node : part_of(mesh, "nodes")) {
     const Json& load = part_of(node, "load");
     std::string name = text_of(node, "name");
-    if (part_of(node, "self").is_boolean() && node["self"].get<bool>()) name += " (this)";
+    if (is_true(node, "self")) name += " (this)";
     if (text_of(node, "id") == coordinator) name += " *";
     out += format("%-20s %-8s %-8s %-28s %9s %8d\n", name.c_str(), text_of(node, "state").c_str(),
                   layers_text(part_of(node, "layers")).c_str(),

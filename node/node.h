@@ -70,6 +70,7 @@ class Node final : public Service {
   Health health() override;
   mesh::View view() override;
   NodeCounters counters() override;
+  Result<mesh::PlanView> preview(const transport::ModelOffer& shape) override;
   Result<> want_model(const std::string& name) override;
 
  private:

@@ -5,6 +5,8 @@
 #include "crypto/random.h"
 #include "model/sampler.h"
 #include "node/node.h"
+#include "node/plan_preview.h"
+#include "partition/planner.h"
 
 namespace weft::node {
 namespace {
@@ -67,6 +69,21 @@ std::vector<ServedModel> Node::models() {
     models.push_back(std::move(model));
   }
   return models;
+}
+
+Result<mesh::PlanView> Node::preview(const transport::ModelOffer& shape) {
+  auto asked = std::make_shared<std::promise<partition::PlanRequest>>();
+  auto future = asked->get_future();
+  const bool posted =
+      post([this, asked, shape](Time) { asked->set_value(machine_->plan_question(shape)); });
+  if (!posted || future.wait_for(kOpenTimeout) != std::future_status::ready) return busy();
+  const partition::PlanRequest question = future.get();
+  if (question.nodes.empty()) {
+    return Error(ErrorCode::kUnavailable,
+                 "no member has measured itself yet; try again in a few seconds");
+  }
+  WEFT_TRY(const partition::Plan plan, partition::plan(question));
+  return preview_of(plan, question, shape);
 }
 
 Result<> Node::want_model(const std::string& name) {

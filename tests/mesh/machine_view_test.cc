@@ -35,6 +35,20 @@ TEST(MachineView, ShowsNodesPlanLayersAndStreams) {
   EXPECT_EQ(view.problem, "");
 }
 
+TEST(MachineView, AsksThePlannerAboutAModelThatNobodyHas) {
+  Mesh mesh;
+  mesh.config.kv_tokens = 512;
+  for (const uint8_t number : {1, 2}) mesh.start(number, make_profile(6, number == 1));
+  ASSERT_TRUE(mesh.run_until([&] { return mesh.all_active(); }));
+  transport::ModelOffer larger = make_offer(9, "larger");
+  larger.layers.resize(7, {1000, 1000, 0});
+  const partition::PlanRequest question = mesh.machine(2).plan_question(larger);
+  EXPECT_EQ(question.nodes.size(), 2u);
+  EXPECT_EQ(question.model.layers.size(), 7u);
+  EXPECT_EQ(question.model.kv_tokens, 512u);
+  EXPECT_TRUE(mesh.all_active()) << "a question changes nothing";
+}
+
 TEST(MachineView, TheCoordinatorKnowsThePlannersReasons) {
   Mesh mesh;
   mesh.config.plan = [](const partition::PlanRequest& request) {

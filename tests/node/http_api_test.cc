@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "node/http_json.h"
 #include "node/page.h"
+#include "node/plan_preview.h"
 #include "tests/support/fake_mesh.h"
 #include "tests/support/fake_service.h"
 
@@ -29,6 +31,36 @@ TEST_F(HttpApiTest, TellsItsHealthTruthfully) {
   const HttpResponse sick = ask("GET", "/health");
   EXPECT_EQ(sick.status, 503);
   EXPECT_EQ(Json::parse(sick.body)["reason"], "no plan: 3 GiB are missing");
+}
+
+TEST_F(HttpApiTest, PreviewsThePlanOfAnOfferedModelOrOfAShape) {
+  service_.shown = test::fake_mesh();
+  transport::ModelOffer offer;
+  offer.name = "silent";
+  offer.hidden_dim = 64;
+  offer.vocab_size = 300;
+  offer.context_length = 2048;
+  offer.layers = {{1000, 500, 12}};
+  service_.shown.nodes[0].profile.offers = {offer};
+  const HttpResponse named = ask("POST", "/api/plan", R"({"model": "silent"})");
+  EXPECT_EQ(named.status, 200) << named.body;
+  const Json plan = Json::parse(named.body);
+  EXPECT_EQ(plan["preview"], true);
+  EXPECT_EQ(plan["epoch"], 0);
+  EXPECT_EQ(plan["stages"].size(), 2u);
+  EXPECT_EQ(ask("POST", "/api/plan", cat(R"({"shape": )", shape_json(offer).dump(), "}")).status,
+            200);
+
+  offer.name = "large";
+  const HttpResponse large =
+      ask("POST", "/api/plan", cat(R"({"shape": )", shape_json(offer).dump(), "}"));
+  EXPECT_EQ(large.status, 503);
+  EXPECT_NE(large.body.find("5.1 GiB"), std::string::npos);
+  EXPECT_EQ(ask("POST", "/api/plan", R"({"model": "other"})").status, 404);
+  for (const char* bad : {"", "{}", "[]", R"({"model": 1})", R"({"shape": {"name": "x"}})"}) {
+    EXPECT_EQ(ask("POST", "/api/plan", bad).status, 400) << bad;
+  }
+  EXPECT_EQ(ask("GET", "/api/plan").status, 405);
 }
 
 TEST_F(HttpApiTest, ListsModelsAndFindsOne) {

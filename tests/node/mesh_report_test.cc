@@ -34,6 +34,15 @@ TEST(MeshReport, APlanThatLoadsSaysHowFarItIs) {
   EXPECT_THAT(plan_text(plan), HasSubstr("(loading, 25 %)"));
 }
 
+TEST(MeshReport, APreviewSaysThatItIsOne) {
+  Json plan = kPlan;
+  plan["active"] = false;
+  plan["epoch"] = 0;
+  plan["preview"] = true;
+  EXPECT_THAT(plan_text(plan), HasSubstr("preview: tiny over 12 layers, if it were served"));
+  EXPECT_THAT(plan_text(plan), Not(HasSubstr("loading")));
+}
+
 TEST(MeshReport, AStatusMarksThisNodeAndTheCoordinatorAndNamesTheProblem) {
   const Json mesh = Json::parse(R"({"coordinator": "b", "problem": "no model is offered",
     "nodes": [{"id": "a", "name": "desk", "self": true, "state": "alive"},

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "model/synth.h"
 #include "node/local_engine.h"
+#include "node/plan_preview.h"
 #include "node/trust_folder.h"
 #include "tests/crypto/crypto_test_support.h"
 #include "tests/support/wait.h"
@@ -74,37 +75,37 @@ class NodeTest : public ::testing::Test {
     return test::wait_until([&] { return node.health().ok || !node.failure().empty(); }) &&
            node.health().ok;
   }
-  // The node may still fetch the vocabulary when the plan is active: asks until it is there.
-  static Result<std::unique_ptr<CompletionStream>> begin(Node& node, CompletionRequest request) {
-    Result<std::unique_ptr<CompletionStream>> stream = node.start(request);
-    (void)test::wait_until([&] {
-      if (stream.ok() || stream.error().code != ErrorCode::kUnavailable) return true;
-      stream = node.start(request);
-      return stream.ok();
+  static Result<Reply> ask(Node& node, const CompletionRequest& request) {
+    WEFT_TRY(const auto stream, node.start(request));
+    Reply reply;
+    std::optional<Error> failed;
+    const bool ended = test::wait_until([&] {
+      const auto event = stream->next(milliseconds(100));
+      if (!event) return false;
+      if (const auto* delta = std::get_if<TextDelta>(&*event)) reply.text += delta->text;
+      if (const auto* finish = std::get_if<Finish>(&*event)) reply.finish = *finish;
+      if (const auto* error = std::get_if<Error>(&*event)) failed = *error;
+      return !std::holds_alternative<TextDelta>(*event);
     });
-    return stream;
+    if (failed) return *failed;
+    if (!ended) return Error(ErrorCode::kTimeout, "the answer did not end");
+    return reply;
   }
+  // Asks again while a node still fetches the vocabulary, or moves to a better plan, as a client
+  // would.
   static Reply answer(Node& node, const std::vector<std::string>& stop = {}) {
     CompletionRequest request;
     request.prompt = kPrompt;
     request.max_tokens = kTokens;
     request.sampling.temperature = 0;
     request.stop = stop;
-    Reply reply;
-    auto stream = begin(node, std::move(request));
-    EXPECT_TRUE(stream.ok()) << stream.error().message;
-    if (!stream.ok()) return reply;
-    bool ended = false;
-    EXPECT_TRUE(test::wait_until([&] {
-      const auto event = (*stream)->next(milliseconds(100));
-      if (!event) return ended;
-      if (const auto* delta = std::get_if<TextDelta>(&*event)) reply.text += delta->text;
-      if (const auto* finish = std::get_if<Finish>(&*event)) reply.finish = *finish;
-      if (const auto* error = std::get_if<Error>(&*event)) ADD_FAILURE() << error->message;
-      ended = !std::holds_alternative<TextDelta>(*event);
-      return ended;
-    }));
-    return reply;
+    Result<Reply> reply = Error(ErrorCode::kUnavailable, "not asked");
+    (void)test::wait_until([&] {
+      reply = ask(node, request);
+      return reply.ok() || reply.error().code != ErrorCode::kUnavailable;
+    });
+    EXPECT_TRUE(reply.ok()) << reply.error().message;
+    return reply.ok() ? *reply : Reply();
   }
   // What one process computes without any mesh.
   Answer expected() {
@@ -155,6 +156,18 @@ TEST_F(NodeTest, OneNodeAloneServesItsModelAndCountsWhatItDid) {
   EXPECT_TRUE(test::wait_until([&] { return node->view().sessions.empty(); }))
       << "a stopped answer frees its stages";
 
+  transport::ModelOffer shape = unwrap(shape_of_file(models_ + "/nano.gguf"));
+  const auto preview = node->preview(shape);
+  ASSERT_TRUE(preview.ok()) << preview.error().message;
+  ASSERT_EQ(preview->stages.size(), 1u);
+  EXPECT_EQ(preview->stages[0].name, "desk");
+  EXPECT_GT(preview->decode_tps, 0);
+  shape.layers[0].bytes = uint64_t{1} << 40;
+  const auto too_large = node->preview(shape);
+  ASSERT_FALSE(too_large.ok());
+  EXPECT_EQ(too_large.error().code, ErrorCode::kUnavailable);
+  EXPECT_THAT(too_large.error().message, HasSubstr("GiB"));
+
   CompletionRequest other;
   other.model = "none";
   EXPECT_EQ(node->start(other).error().code, ErrorCode::kNotFound);
@@ -176,12 +189,15 @@ TEST_F(NodeTest, TwoNodesJoinedByASeedPeerShareAPlanAndAnswerAlike) {
   ASSERT_TRUE(shelf);
   ASSERT_TRUE(becomes_ready(*desk)) << desk->health().problem;
   ASSERT_TRUE(becomes_ready(*shelf)) << shelf->health().problem;
+  EXPECT_TRUE(test::wait_until([&] {
+    const mesh::View one = desk->view(), other = shelf->view();
+    return one.plan.active && other.plan.active && one.plan.epoch == other.plan.epoch;
+  })) << "one plan for both";
 
   const mesh::View view = desk->view();
   ASSERT_EQ(view.plan.stages.size(), 2u);
   EXPECT_NE(view.plan.stages[0].node, view.plan.stages[1].node);
   EXPECT_EQ(view.plan.stages[1].last_layer, view.plan.layer_count);
-  EXPECT_EQ(shelf->view().plan.epoch, view.plan.epoch);
   const std::string text = expected().text;
   EXPECT_EQ(answer(*desk).text, text);
   EXPECT_EQ(answer(*shelf).text, text);

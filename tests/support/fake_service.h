@@ -4,6 +4,7 @@
 //   "endless"  says 4 KiB of text at a time, for ever
 //   "breaks"   says one word, then fails with kUnavailable
 //   an error code's name ("exhausted"): start fails with it
+// preview() shows the served plan for "silent", and says of all else that it fits nowhere.
 #pragma once
 
 #include <array>
@@ -57,6 +58,15 @@ class FakeService final : public node::Service {
   }
   mesh::View view() override { return shown; }
   node::NodeCounters counters() override { return counted; }
+  Result<mesh::PlanView> preview(const transport::ModelOffer& shape) override {
+    if (shape.name != "silent") {
+      return Error(ErrorCode::kUnavailable, "needs 5.1 GiB, the nodes offer 3.9 GiB");
+    }
+    mesh::PlanView plan = shown.plan;
+    plan.epoch = {};
+    plan.model_name = shape.name;
+    return plan;
+  }
   Result<> want_model(const std::string& name) override {
     if (name != "fake" && name != "silent") {
       return Error(ErrorCode::kNotFound, "no member of the mesh offers it");

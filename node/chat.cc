@@ -5,15 +5,13 @@
 namespace weft::node {
 namespace {
 
-constexpr size_t kMessagesMax = 1024;
-
 // A stand-in for the content of message `index` while the template runs: private-use characters
 // (U+E000 and on) around the number, so that no published template changes it.
 std::string placeholder(size_t index) { return cat("\xEE\x80\x80", index, "\xEE\x80\x81"); }
 
 Result<> check_messages(const nlohmann::ordered_json& messages) {
-  if (!messages.is_array() || messages.empty() || messages.size() > kMessagesMax) {
-    return Error(ErrorCode::kInvalid, cat("'messages' must be a list of 1 to ", kMessagesMax,
+  if (!messages.is_array() || messages.empty() || messages.size() > kChatMessagesMax) {
+    return Error(ErrorCode::kInvalid, cat("'messages' must be a list of 1 to ", kChatMessagesMax,
                                           " messages"));
   }
   for (const auto& message : messages) {

@@ -16,6 +16,8 @@
 
 namespace weft::node {
 
+inline constexpr size_t kChatMessagesMax = 1024;
+
 class ChatFormatter {
  public:
   // Takes the file's `tokenizer.chat_template`; a file without one gets plain "role: text" lines.

@@ -187,12 +187,15 @@ void add_mesh_commands(CLI::App& app, CliContext& context) {
   command->add_option("--http", up.http, "the API and the page")->capture_default_str();
   command->add_option("--mesh", up.node.mesh_address, "where other members reach this node")
       ->capture_default_str();
-  command->add_option("--model-dir", up.node.model_dirs, "a folder with .gguf files (repeatable)");
+  command->add_option("--model-dir", up.node.model_dirs, "a folder with .gguf files (repeatable)")
+      ->allow_extra_args(false);
   command->add_option("--model", up.node.model, "the model to serve; default: the first offered");
   command->add_option("--interface", up.node.interfaces,
-                      "network interface for mDNS (repeatable; default: every suitable one)");
+                      "network interface for mDNS (repeatable; default: every suitable one)")
+      ->allow_extra_args(false);
   command->add_option("--seed-peer", up.node.seed_peers,
-                      "ADDR:PORT of a member, for networks without multicast (repeatable)");
+                      "ADDR:PORT of a member, for networks without multicast (repeatable)")
+      ->allow_extra_args(false);
   command->add_option("--backend", up.node.backend, "auto, cpu or reference")
       ->capture_default_str();
   command->add_option("--threads", up.node.threads, "compute threads; 0: one per core");
@@ -208,7 +211,8 @@ void add_mesh_commands(CLI::App& app, CliContext& context) {
   command->add_option("--api-key-file", up.api_key_file,
                       "a file with the key clients must send; needed beyond loopback");
   command->add_option("--allow-host", up.allowed_hosts,
-                      "a further host name that the API answers to (repeatable)");
+                      "a further host name that the API answers to (repeatable)")
+      ->allow_extra_args(false);
   command->add_flag("--yes", up.yes, "make a new mesh without asking, if there is none");
   command->callback([&context, options] {
     run_command(context, [&] { return run_up(*options); });

@@ -26,7 +26,8 @@ struct ModelArgument {
 
   void add_to(CLI::App* command) {
     command->add_option("MODEL", model, kModelHelp)->required();
-    command->add_option("--model-dir", model_dirs, "a folder with .gguf files (repeatable)");
+    command->add_option("--model-dir", model_dirs, "a folder with .gguf files (repeatable)")
+        ->allow_extra_args(false);
     command->add_option("--dir", dir, "the node's folder");
   }
   Result<std::string> find() const {
@@ -66,7 +67,8 @@ void add_run(CLI::App& app, CliContext& context) {
   command->add_option("--seed", options->seed,
                       "the same seed gives the same text; random if not "
                       "given");
-  command->add_option("--stop", options->stop, "a text that ends the answer (repeatable)");
+  command->add_option("--stop", options->stop, "a text that ends the answer (repeatable)")
+      ->allow_extra_args(false);
   add_machine_options(command, options->backend, options->threads);
   command->add_option("--ctx", options->context, "tokens of context; 0: the model's, at most 8192");
   command->add_flag("--mesh", options->mesh, "ask the mesh of the node that runs (`weft up`)");

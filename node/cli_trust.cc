@@ -146,7 +146,8 @@ void add_trust_commands(CLI::App& app, CliContext& context) {
       ->capture_default_str();
   invite_command->add_option("--listen", invite.listen, "address of the temporary socket")
       ->capture_default_str();
-  invite_command->add_option("--interface", invite.interfaces, "announce only on these interfaces");
+  invite_command->add_option("--interface", invite.interfaces, "announce only on these interfaces")
+      ->allow_extra_args(false);
   invite_command->add_flag("--yes", invite.yes, "confirm without asking");
   invite_command->add_flag("--no-qr", invite.no_qr, "do not draw the code as a picture");
   invite_command->add_flag("--json", invite.json, "one JSON object per event on stdout");
@@ -160,7 +161,8 @@ void add_trust_commands(CLI::App& app, CliContext& context) {
       ->capture_default_str();
   join_command->add_option("--name", join.name, "this device's name")->capture_default_str();
   join_command->add_option("--at", join.at, "ADDR:PORT that the invite shows, without multicast");
-  join_command->add_option("--interface", join.interfaces, "look only on these interfaces");
+  join_command->add_option("--interface", join.interfaces, "look only on these interfaces")
+      ->allow_extra_args(false);
   join_command->add_flag("--json", join.json, "one JSON object on stdout");
   join_command->callback([&context] {
     wipe_argument(join.code);

@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "node/chat.h"
 #include "node/http_json.h"
+#include "node/text_output.h"
 
 namespace weft::node {
 namespace {
@@ -67,8 +69,8 @@ Result<std::string> text(const Json& object, const char* name) {
 Result<std::string> stop_text(const Json& value) {
   if (!value.is_string()) return invalid("stop", "must be a string or a list of strings");
   auto stop = value.get<std::string>();
-  if (stop.empty() || stop.size() > kStopSequenceBytesMax) {
-    return invalid("stop", cat("must hold texts of 1 to ", kStopSequenceBytesMax, " bytes"));
+  if (stop.empty() || stop.size() > kStopBytesMax) {
+    return invalid("stop", cat("must hold texts of 1 to ", kStopBytesMax, " bytes"));
   }
   return stop;
 }
@@ -82,8 +84,8 @@ Result<std::vector<std::string>> stop_texts(const Json& object) {
     stops.push_back(std::move(stop));
     return stops;
   }
-  if (value->size() > kStopSequencesMax) {
-    return invalid("stop", cat("may hold at most ", kStopSequencesMax, " texts"));
+  if (value->size() > kStopTextsMax) {
+    return invalid("stop", cat("may hold at most ", kStopTextsMax, " texts"));
   }
   for (const Json& item : *value) {
     WEFT_TRY(std::string stop, stop_text(item));
@@ -163,8 +165,8 @@ Result<nlohmann::ordered_json> parse_messages(const Json& object) {
   if (!messages || !messages->is_array() || messages->empty()) {
     return invalid("messages", "must be a list of at least one message");
   }
-  if (messages->size() > kMessagesMax) {
-    return invalid("messages", cat("may hold at most ", kMessagesMax, " messages"));
+  if (messages->size() > kChatMessagesMax) {
+    return invalid("messages", cat("may hold at most ", kChatMessagesMax, " messages"));
   }
   auto checked = nlohmann::ordered_json::array();
   for (size_t i = 0; i < messages->size(); ++i) {

@@ -10,9 +10,6 @@
 
 namespace weft::node {
 
-inline constexpr size_t kStopSequencesMax = 4;     // as the API reference has it
-inline constexpr size_t kStopSequenceBytesMax = 256;
-inline constexpr size_t kMessagesMax = 4096;
 inline constexpr uint32_t kMaxTokensMost = 1u << 24;
 
 struct OpenAiRequest {

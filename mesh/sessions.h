@@ -6,10 +6,10 @@
 // typed error, by its deadlines at the latest.
 //
 // A stream runs on one plan from its first row to its end, also if a newer plan has become active
-// meanwhile. If its plan is lost, or a stage unavailable, before its first token, it waits (as those
-// do that were opened without a plan) and starts again on the next; nobody sees it. After its first
-// token it ends with an error. The token ids of every open stream are kept to its end, so that it could be resumed on
-// another plan: interrupt is the one place that would.
+// meanwhile. If its plan is lost, or a stage unavailable, before its first token, it waits (as
+// those do that were opened without a plan) and starts again on the next; nobody sees it. After its
+// first token it ends with an error. The token ids of every open stream are kept to its end, so
+// that it could be resumed on another plan: interrupt is the one place that would.
 #pragma once
 
 #include <algorithm>

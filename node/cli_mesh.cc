@@ -106,8 +106,6 @@ Result<> run_up(UpOptions& options) {
   if (options.objective == "throughput") {
     options.node.objective = partition::Objective::kThroughput;
   }
-  WEFT_CHECK(ensure_mesh(options));
-  WEFT_TRY(const auto node, Node::start(options.node));
   HttpOptions http;
   http.address = options.http;
   http.allowed_hosts = options.allowed_hosts;
@@ -115,6 +113,9 @@ Result<> run_up(UpOptions& options) {
     WEFT_TRY(const Bytes key, read_file(options.api_key_file, 4096));
     http.api_key = std::string(trim(as_text(key)));
   }
+  WEFT_CHECK(check_http_options(http));  // before anything is made, measured or announced
+  WEFT_CHECK(ensure_mesh(options));
+  WEFT_TRY(const auto node, Node::start(options.node));
   WEFT_TRY(const auto server, HttpServer::start(http, *node));
   WEFT_TRY(const ListenAddress listen, parse_listen_address(options.http));
   const std::string near = near_address(listen, server->port());

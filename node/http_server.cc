@@ -429,14 +429,21 @@ HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpServer::~HttpServer() = default;
 uint16_t HttpServer::port() const { return impl_->port(); }
 
-Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpOptions options, Service& service) {
+Result<> check_http_options(const HttpOptions& options) {
   WEFT_TRY(const ListenAddress address, parse_listen_address(options.address));
   if (!address.loopback && !options.api_key) {
     return Error(ErrorCode::kDenied,
                  cat("HTTP at ", options.address,
-                     " would be open to the whole network; set an API key, or listen at "
-                     "127.0.0.1:", address.port));
+                     " would be open to the whole network; set an API key (--api-key-file), or "
+                     "listen at 127.0.0.1:", address.port));
   }
+  WEFT_CHECK(HttpGuard::create(options.allowed_hosts, options.api_key));
+  return {};
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpOptions options, Service& service) {
+  WEFT_CHECK(check_http_options(options));
+  WEFT_TRY(const ListenAddress address, parse_listen_address(options.address));
   WEFT_TRY(HttpGuard guard, HttpGuard::create(options.allowed_hosts, options.api_key));
   WEFT_TRY(FileDescriptor socket, listen_at(address, options.address));
   auto impl = std::make_unique<Impl>(std::move(options), std::move(guard), service);

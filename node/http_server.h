@@ -40,6 +40,9 @@ struct HttpOptions {
   HttpLimits limits;
 };
 
+// Can a server start with these options, as far as they alone say? kInvalid and kDenied as start().
+Result<> check_http_options(const HttpOptions& options);
+
 class HttpServer {
  public:
   // Listens and answers at once. The service must outlive the server.

@@ -133,12 +133,7 @@ class Node:
         else:
             body["prompt"] = prompt
         path = "/v1/chat/completions" if chat else "/v1/completions"
-        end = time.monotonic() + 30
         status, text = self.http(path, body, timeout)
-        # A plan that gives way to a better one: the mesh says 503 for a moment, by design.
-        while status == 503 and "is loading" in text and time.monotonic() < end:
-            time.sleep(0.1)
-            status, text = self.http(path, body, timeout)
         if status != 200:
             raise AssertionError(f"{status}: {text}")
         choice = json.loads(text)["choices"][0]

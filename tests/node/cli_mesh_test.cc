@@ -57,6 +57,21 @@ TEST_F(CliMeshTest, StatusWithoutTheKeySaysHowToGiveIt) {
   EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("--api-key-file FILE"));
 }
 
+TEST_F(CliMeshTest, ARefusedWayOfServingIsSaidBeforeAnythingIsMade) {
+  const std::string dir = folder_ / "node";
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(run({"up", "--yes", "--dir", dir, "--http", "0.0.0.0:0"}), 1);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("set an API key"));
+  EXPECT_FALSE(std::filesystem::exists(dir));
+}
+
+TEST_F(CliMeshTest, ARepeatableFlagTakesOneWordEachTime) {
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(run({"run", "--model-dir", folder_ / "a", "--model-dir", folder_ / "b", "nowhere", "-p",
+                 "hi"}), 1);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("nowhere"));
+}
+
 // The whole way: a node that listens at every address, found through its folder, asked with a key.
 TEST_F(CliMeshTest, ANodeAtEveryAddressIsFoundThroughItsFolder) {
   const std::string dir = folder_ / "node";

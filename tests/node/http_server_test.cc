@@ -248,7 +248,7 @@ TEST_F(HttpServerTest, RefusesHostileJson) {
       cat("{", messages, R"(,"temperature":"hot"})"),
       cat("{", messages, R"(,"top_p":2})"),
       cat("{", messages, R"(,"n":2})"),
-      cat("{", messages, R"(,"stop":["a","b","c","d","e"]})"),
+      cat("{", messages, R"(,"stop":["a",7]})"),
       cat("{", messages, R"(,"stream":"yes"})"),
       R"({"messages":[]})",
       R"({"messages":[{"role":"root","content":"x"}]})",

@@ -12,7 +12,6 @@ import json
 import random
 import zlib
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 
 from tiny_words import (COLOURS, DEVICE_ACTS, DEVICES, NAMES, PERSON_ACTS, PLACES, STORIES,
@@ -21,7 +20,7 @@ from tiny_words import (COLOURS, DEVICE_ACTS, DEVICES, NAMES, PERSON_ACTS, PLACE
 HELDOUT_SEED = 2026
 HELDOUT_COUNT = 200
 SUM_MAX = 99
-COMBINATION_BUCKETS = 24  # One in 24 (person, place, device) combinations is held out.
+STORY_BUCKETS = 24  # One story in 24 is held out.
 
 SUM_PHRASINGS = (
     "What is {a} + {b}?", "How much is {a} + {b}?", "What is {a} plus {b}?", "Add {a} and {b}.",
@@ -96,12 +95,9 @@ def sum_messages(rng: random.Random, a: int, b: int) -> list[Message]:
 
 
 def is_heldout(facts: list[Fact]) -> bool:
-    """Whether a story brings together a person, a place and a device of the held-out part."""
-    names = set().union(*(fact.names for fact in facts))
-    places = set().union(*(fact.places for fact in facts))
-    devices = set().union(*(fact.devices for fact in facts))
-    return any(zlib.crc32("|".join(combination).encode()) % COMBINATION_BUCKETS == 0
-               for combination in product(names, places, devices))
+    """Whether a story, by its text, is of the held-out part."""
+    story = " ".join(fact.sentence for fact in facts)
+    return zlib.crc32(story.encode()) % STORY_BUCKETS == 0
 
 
 def device_facts(rng: random.Random, device: str, name: str, place: str,
@@ -115,10 +111,10 @@ def device_facts(rng: random.Random, device: str, name: str, place: str,
     with_colour = rng.random() < 0.3
     noun = f"{colour} {device}" if with_colour else device
     extra = [colour_question] if with_colour else []
-    where_sentence = rng.choice(("The {} is {}.", "The {} is {}.", "The {} stands {}.",
-                                 "There is a {} {}." if with_colour else "The {} was {}."))
-    who_sentence = rng.choice(("{} has the {}.", "{} holds the {}.", "{} carries the {}.",
-                               "{} took the {}."))
+    rare_where = "There is a {} {}." if with_colour else "The {} stands {}."
+    where_sentence = rare_where if rng.random() < 0.2 else "The {} is {}."
+    rare_who = rng.choice(("{} holds the {}.", "{} carries the {}.", "{} took the {}."))
+    who_sentence = rare_who if rng.random() < 0.3 else "{} has the {}."
     act = rng.choice(DEVICE_ACTS)
     return [
         Fact(where_sentence.format(noun, place), [where, *extra], set(), {place}, {device}),
@@ -134,7 +130,7 @@ def person_facts(rng: random.Random, name: str, place: str) -> list[Fact]:
     """What may be told about one person: where they are and what they did."""
     act = rng.choice(PERSON_ACTS)
     return [
-        Fact(f"{name} {rng.choice(('is', 'is', 'sits', 'was'))} {place}.",
+        Fact(f"{name} {'sits' if rng.random() < 0.2 else 'is'} {place}.",
              [Question(f"Where is {name}?", f"{name} is {place}.", place)], {name}, {place}),
         Fact(f"{name} {act}.", [Question(f"What did {name} do?", f"{name} {act}.", act)], {name}),
     ]
@@ -163,6 +159,51 @@ def question_messages(rng: random.Random, facts: list[Fact]) -> tuple[list[Messa
     joint = rng.choice((" ", " ", " ", "\n"))
     return [Message("user", f"{story}{joint}{question.text}"),
             Message("assistant", question.answer)], question
+
+
+def interview_messages(rng: random.Random) -> list[Message]:
+    """A story with a question, and up to five more questions about it."""
+    facts = make_story(rng, heldout=False)
+    messages, first = question_messages(rng, facts)
+    others = [question for fact in facts for question in fact.questions
+              if question.answer != first.answer]
+    for question in rng.sample(others, min(len(others), 5)):
+        messages += [Message("user", question.text), Message("assistant", question.answer)]
+    return messages
+
+
+def placed_facts(rng: random.Random, count: int) -> list[Fact]:
+    """Up to `count` facts of where people and devices are.
+
+    Often the places share a preposition: they differ in their last word only, so that a guess
+    from the words before it fails.
+    """
+    while True:
+        preposition = rng.choice(("", "in the", "on the"))
+        places = [place for place in PLACES if place.startswith(preposition)]
+        rng.shuffle(places)
+        names, devices = rng.sample(NAMES, 2), rng.sample(DEVICES, 3)
+        facts = [person_facts(rng, name, places.pop())[0] for name in names]
+        facts += [device_facts(rng, device, names[0], places.pop(), rng.choice(COLOURS))[0]
+                  for device in devices[:len(places)]]
+        facts = rng.sample(facts, min(count, len(facts)))
+        if not is_heldout(facts):
+            return facts
+
+
+def inventory_messages(rng: random.Random) -> list[Message]:
+    """A story full of places, and a request to tell all of them again in another order."""
+    facts = placed_facts(rng, rng.randint(2, 5))
+    story = " ".join(fact.sentence for fact in facts)
+    answers = [fact.questions[0].answer for fact in rng.sample(facts, len(facts))]
+    return [Message("user", f"{story} Where is everything?"),
+            Message("assistant", " ".join(answers))]
+
+
+def echo_messages(rng: random.Random) -> list[Message]:
+    """A story and a request to say it again: teaches to copy from the right sentence."""
+    story = " ".join(fact.sentence for fact in make_story(rng, heldout=False))
+    return [Message("user", f"{story} Say it again."), Message("assistant", story)]
 
 
 def talk_messages(rng: random.Random) -> list[Message]:
@@ -208,7 +249,7 @@ def chat_turns(rng: random.Random) -> list[Message]:
 
 
 def make_document(rng: random.Random, kind: str) -> Document:
-    """One training text of a kind: sum, list, question, talk, turns or story."""
+    """One training text of a kind that train_tiny.py names in its phases."""
     if kind == "story":
         return Document(text=plain_story(rng))
     if kind == "list":
@@ -218,6 +259,12 @@ def make_document(rng: random.Random, kind: str) -> Document:
         messages = sum_messages(rng, *trained_pair(rng))
     elif kind == "question":
         messages = question_messages(rng, make_story(rng, heldout=False))[0]
+    elif kind == "interview":
+        messages = interview_messages(rng)
+    elif kind == "inventory":
+        messages = inventory_messages(rng)
+    elif kind == "echo":
+        messages = echo_messages(rng)
     elif kind == "talk":
         messages = talk_messages(rng)
     else:

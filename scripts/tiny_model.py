@@ -20,7 +20,7 @@ class Shape:
     hidden_dim: int = 256
     layer_count: int = 8
     head_count: int = 8
-    kv_head_count: int = 2
+    kv_head_count: int = 4
     ffn_dim: int = 256
     norm_eps: float = 1e-5
     rope_base: float = 10_000.0

@@ -21,7 +21,7 @@ SPECIALS = (BOS, EOS, "<|system|>", "<|user|>", "<|assistant|>")
 
 # What the training loss weighs: digits of a result, text of the user, plain text, else 1.
 RESULT_WEIGHT = 3.0
-PROMPT_WEIGHT = 0.1
+PROMPT_WEIGHT = 0.05
 STORY_WEIGHT = 0.5
 
 CHAT_TEMPLATE = (

@@ -181,14 +181,15 @@ TEST_F(SliceComputeTest, ABatchOfTheKeptSliceDoesNotWaitForTheLoad) {
     ASSERT_TRUE(compute_.submit(77, std::move(batch)));
   };
   request_load(2, 64, 1);
-  while (auto event = events_.pop(seconds(20))) {
-    ASSERT_FALSE(std::holds_alternative<SliceLoaded>(*event)) << "the batch was made to wait";
+  bool answered = false;
+  while (auto event = events_.pop(seconds(20))) {  // to the end of the load
     if (auto* done = std::get_if<BatchDone>(&*event)) {
       EXPECT_TRUE(done->output.ok());
-      return;
+      answered = true;
     }
+    if (std::holds_alternative<SliceLoaded>(*event)) break;
   }
-  FAIL() << "no answer to the batch";
+  EXPECT_TRUE(answered) << "the batch was made to wait for the load";
 }
 
 TEST_F(SliceComputeTest, AReleasedSessionsRoomIsFreeAgain) {

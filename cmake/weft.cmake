@@ -26,6 +26,9 @@ if(WEFT_SANITIZE)
   add_compile_definitions(WEFT_SANITIZED=1)
 endif()
 
+# What tests, and the programs they start, find in their environment.
+set(WEFT_TEST_ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp")
+
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
@@ -63,5 +66,6 @@ function(weft_tests folder)
   target_link_libraries(${folder}_tests PRIVATE ${ARG_LINKS} weft_test_support GTest::gmock
                                                 GTest::gtest_main)
   gtest_discover_tests(${folder}_tests TEST_PREFIX "${folder}." DISCOVERY_TIMEOUT 60
-                       WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+                       WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" PROPERTIES TIMEOUT ${ARG_TIMEOUT}
+                       ENVIRONMENT "${WEFT_TEST_ENVIRONMENT}")
 endfunction()

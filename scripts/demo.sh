@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Three nodes on this machine, as three devices would do it: one makes a mesh, two join it by code,
 # they find one another by mDNS (on loopback only), fetch their layers from the one that has the
-# model, and answer together. Each lends 11 MB, so that none of them could run the model alone.
+# model, and answer together. Each lends 12 MB, so that none of them could run the model alone.
 #   scripts/demo.sh           shows it and ends
 #   scripts/demo.sh --stay    leaves the mesh up, with its page, until Ctrl-C
 set -euo pipefail
@@ -56,19 +56,21 @@ for name in laptop phone board; do
   models=()
   if [[ $name == laptop ]]; then models=(--model-dir assets); fi
   "$weft" up --dir "$lab/$name" --interface lo --mesh 127.0.0.1:0 --http 127.0.0.1:0 \
-    --threads 1 --memory 11M --kv-tokens 2048 "${models[@]}" >"$lab/$name.log" 2>&1 &
+    --threads 1 --memory 12M --kv-tokens 2048 "${models[@]}" >"$lab/$name.log" 2>&1 &
   pids+=($!)
 done
 for name in laptop phone board; do
   wait_for 20 test -s "$lab/$name/http.addr" || die "$name did not come up"
 done
-wait_for 60 "$weft" status --dir "$lab/board" --ready || die "the mesh did not become ready"
+wait_for 60 "$weft" status --dir "$lab/board" --ready >"$lab/ready" || die "the mesh did not become ready"
 "$weft" status --dir "$lab/board"
 
 question="What is 27 + 58?"
 echo
 echo "== the board asks: $question =="
-"$weft" run weft-tiny --mesh --dir "$lab/board" -p "$question" --temp 0 | tee "$lab/answer"
+"$weft" run weft-tiny --mesh --dir "$lab/board" -p "$question" --temp 0 2>"$lab/figures" |
+  tee "$lab/answer"
+cat "$lab/figures"
 grep -q '85' "$lab/answer" || die "that is not right"
 echo
 echo "== and for a story =="

@@ -37,8 +37,13 @@ def expect(condition, what):
         raise AssertionError(what)
 
 
+# Sanitizers make a node's start many times slower.
+PATIENCE = 6 if os.environ.get("WEFT_E2E_FEW") == "1" else 1
+
+
 def wait_for(what, check, seconds=30.0, every=0.1):
     """The first true result of check(), or an error that names what did not happen."""
+    seconds *= PATIENCE
     end = time.monotonic() + seconds
     while True:
         result = check()

@@ -2,16 +2,30 @@
 # Three nodes on this machine, as three devices would do it: one makes a mesh, two join it by code,
 # they find one another by mDNS (on loopback only), fetch their layers from the one that has the
 # model, and answer together. Each lends 12 MB, so that none of them could run the model alone.
-#   scripts/demo.sh           shows it and ends
-#   scripts/demo.sh --stay    leaves the mesh up, with its page, until Ctrl-C
+#   scripts/demo.sh                shows it and ends
+#   scripts/demo.sh --stay         leaves the mesh up, with its page, until Ctrl-C
+#   scripts/demo.sh --weft BINARY  shows it with this binary; installs and builds nothing
 set -euo pipefail
+
+stay=false
+weft=
+while (($# > 0)); do
+  case $1 in
+    --stay) stay=true ;;
+    --weft) weft=$(realpath "${2:?--weft needs a binary}") && shift ;;
+    *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+  esac
+  shift
+done
 cd "$(dirname "$0")/.."
 
-scripts/setup.sh
-echo "== building (a few minutes the first time) =="
-cmake --preset release >/dev/null
-cmake --build --preset release --target weft | tail -n 1
-weft=$PWD/build/weft
+if [[ -z $weft ]]; then
+  scripts/setup.sh
+  echo "== building (a few minutes the first time) =="
+  cmake --preset release >/dev/null
+  cmake --build --preset release --target weft | tail -n 1
+  weft=$PWD/build/weft
+fi
 
 lab=$(mktemp -d "${TMPDIR:-/tmp}/weft-demo-XXXXXX")
 pids=()
@@ -26,9 +40,9 @@ die() { echo "demo: $1" >&2; tail -n 20 "$lab"/*.log >&2 || true; exit 1; }
 
 # The file's last line that has `"$2":`, and the value of that key.
 json_value() { sed -n "s/.*\"$2\": *\"\\{0,1\\}\\([^\",}]*\\).*/\\1/p" "$1" | tail -n 1; }
-# wait_for SECONDS COMMAND...: until the command succeeds.
+# wait_for SECONDS COMMAND...: until the command succeeds. Sanitized builds ask for more patience.
 wait_for() {
-  local tries=$(($1 * 10))
+  local tries=$(($1 * 10 * ${WEFT_PATIENCE:-1}))
   shift
   until "$@" 2>/dev/null; do
     ((tries-- > 0)) || return 1
@@ -62,7 +76,8 @@ done
 for name in laptop phone board; do
   wait_for 20 test -s "$lab/$name/http.addr" || die "$name did not come up"
 done
-wait_for 60 "$weft" status --dir "$lab/board" --ready >"$lab/ready" || die "the mesh did not become ready"
+wait_for 60 "$weft" status --dir "$lab/board" --ready >"$lab/ready" ||
+  die "the mesh did not become ready"
 "$weft" status --dir "$lab/board"
 
 question="What is 27 + 58?"
@@ -77,7 +92,7 @@ echo "== and for a story =="
 "$weft" run weft-tiny --mesh --dir "$lab/phone" -p "Tell me a story about the lamp." --temp 0
 echo
 echo "The page with nodes, layers and a chat: http://$(cat "$lab/laptop/http.addr")/"
-if [[ "${1:-}" == "--stay" ]]; then
+if $stay; then
   echo "The mesh stays up; Ctrl-C ends it."
   wait
 fi

@@ -38,7 +38,7 @@ def expect(condition, what):
 
 
 # Sanitizers make a node's start many times slower.
-PATIENCE = 6 if os.environ.get("WEFT_E2E_FEW") == "1" else 1
+PATIENCE = int(os.environ.get("WEFT_PATIENCE", "1"))
 
 
 def wait_for(what, check, seconds=30.0, every=0.1):

@@ -1,13 +1,13 @@
 """quality_test.py WEFT: the tiny model's held-out sums and questions, asked of a mesh of three.
 
-WEFT_E2E_FEW=1 asks 20 of each (sanitizer builds).
+A WEFT_PATIENCE above 1 (sanitizer builds) asks 20 of each.
 """
 import json
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from lab import ROOT, Lab, expect, need_model
+from lab import PATIENCE, ROOT, Lab, expect, need_model
 
 THREADS = 8
 
@@ -15,7 +15,7 @@ THREADS = 8
 def held_out(name):
     with open(os.path.join(ROOT, "assets", f"tiny_heldout_{name}.jsonl")) as file:
         lines = [json.loads(line) for line in file]
-    return lines[:20] if os.environ.get("WEFT_E2E_FEW") == "1" else lines
+    return lines[:20] if PATIENCE > 1 else lines
 
 
 def sum_is_right(text, expected):

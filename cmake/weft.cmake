@@ -29,6 +29,13 @@ endif()
 # What tests, and the programs they start, find in their environment.
 set(WEFT_TEST_ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp")
 
+# Prefers archives to shared libraries, where there are any: fewer packages on the target. What an
+# archive needs is named beside its pkg_check_modules.
+option(WEFT_ARCHIVES "Link libraries from archives (.a) where Debian has them" OFF)
+if(WEFT_ARCHIVES)
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a .so)
+endif()
+
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 

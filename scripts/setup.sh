@@ -4,20 +4,25 @@
 #   scripts/setup.sh           to build and run
 #   scripts/setup.sh --tests   and to test
 #   scripts/setup.sh --fuzz    and to fuzz
+#   scripts/setup.sh --aarch64 to build for aarch64 on another processor, and to test that
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(
-  g++ cmake ninja-build ccache pkg-config git ca-certificates
-  libzmq3-dev libflatbuffers-dev flatbuffers-compiler libsodium-dev
+tools=(g++ cmake ninja-build ccache pkg-config git ca-certificates flatbuffers-compiler)
+libraries=(
+  libzmq3-dev libflatbuffers-dev libsodium-dev
   libmicrohttpd-dev libcurl4-openssl-dev nlohmann-json3-dev libcli11-dev libspdlog-dev
   prometheus-cpp-dev libpcre2-dev libutf8proc-dev libqrencode-dev libgtest-dev libgmock-dev
 )
-if [[ "${1:-}" == "--tests" ]]; then
-  packages+=(libbenchmark-dev iproute2 tcpdump avahi-daemon avahi-utils dbus python3 nodejs npm)
-elif [[ "${1:-}" == "--fuzz" ]]; then
-  packages+=(clang)
-fi
+case "${1:-}" in
+  --tests)
+    packages=("${tools[@]}" "${libraries[@]}" libbenchmark-dev iproute2 tcpdump avahi-daemon
+      avahi-utils dbus python3 nodejs npm)
+    ;;
+  --fuzz) packages=("${tools[@]}" "${libraries[@]}" clang) ;;
+  --aarch64) packages=("${tools[@]}" g++-aarch64-linux-gnu qemu-user-static) ;;
+  *) packages=("${tools[@]}" "${libraries[@]}") ;;
+esac
 
 # A program that is there by another way than its package (a newer node, say) is good enough.
 have() {
@@ -40,6 +45,10 @@ if ((${#missing[@]} > 0)); then
   "${sudo[@]}" apt-get update -qq
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+if [[ "${1:-}" == "--aarch64" ]]; then
+  exec scripts/sysroot.sh libc6-dev "${libraries[@]}"
 fi
 
 client=tests/e2e/openai_client

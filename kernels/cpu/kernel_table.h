@@ -1,7 +1,7 @@
 // KernelTable: the inner loops of the cpu backend, one table per instruction set. A table is chosen
 // once, when the backend is made; all loops of a process come from one table.
 //
-// Files named *_avx2.cc are compiled for that instruction set. They include this header, the
+// Files named *_avx2.cc and *_neon*.cc are compiled for that instruction set. They include this header, the
 // layouts and the compiler's intrinsics only: an inline function of the standard library compiled
 // there could be picked by the linker for the whole program and end it on an older processor.
 #pragma once
@@ -103,5 +103,12 @@ const KernelTable& scalar_kernels();
 // AVX2 with FMA and F16C; null where this build has none. To be used only if the processor has
 // them.
 const KernelTable* avx2_kernels();
+#if defined(__aarch64__)
+// NEON, which every aarch64 processor has; with dot products (to be used only if the processor has
+// them); with products of int8 matrices as well. The three give the same bits.
+const KernelTable* neon_kernels();
+const KernelTable* neon_dotprod_kernels();
+const KernelTable* neon_i8mm_kernels();
+#endif
 
 }  // namespace weft::kernels

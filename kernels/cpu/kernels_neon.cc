@@ -1,0 +1,175 @@
+// What the NEON tables share: loops over single vectors. Elementwise loops do the last few elements
+// in a padded vector, so that an element's bits do not depend on where it stands.
+#if defined(__aarch64__)
+
+#include "kernels/cpu/neon_kernels.h"
+#include "kernels/cpu/simd_neon.h"
+
+namespace weft::kernels::neon {
+namespace {
+
+// Codes of 16 values.
+inline int8x16_t quantize_16_codes(const float* x, float inverse) {
+  int16x8_t words[2];
+  for (int i = 0; i < 2; ++i) {
+    const Float8 v = multiply(load8(x + 8 * i), inverse);
+    words[i] = vcombine_s16(vqmovn_s32(vcvtnq_s32_f32(v.low)), vqmovn_s32(vcvtnq_s32_f32(v.high)));
+  }
+  return vcombine_s8(vqmovn_s16(words[0]), vqmovn_s16(words[1]));
+}
+
+// 127 / largest, or 0 where that is no finite number: codes are then 0.
+inline float inverse_scale(float largest) {
+  const float inverse = 127.0f / largest;
+  return inverse <= 3.0e38f ? inverse : 0.0f;
+}
+
+// The largest magnitude of `count` values (a multiple of 8). `poison` becomes NaN if any of them is
+// no number or infinite, else stays 0: maxima alone would lose that.
+inline float largest_magnitude(const float* x, int count, float* poison) {
+  Float8 top = splat(0);
+  Float8 odd = splat(0);
+  for (int i = 0; i < count; i += 8) {
+    const Float8 v = load8(x + i);
+    top = larger(top, {vabsq_f32(v.low), vabsq_f32(v.high)});
+    odd = fused_add(odd, v, splat(0));
+  }
+  *poison = sum_lanes(odd);
+  return max_lanes(top);
+}
+
+void quantize_32(const float* x, uint32_t cols, ActivationBlock32* out) {
+  for (uint32_t b = 0; b < cols / 32; ++b, x += 32) {
+    float poison;
+    const float largest = largest_magnitude(x, 32, &poison);
+    const float inverse = inverse_scale(largest);
+    const int8x16_t first = quantize_16_codes(x, inverse);
+    const int8x16_t second = quantize_16_codes(x + 16, inverse);
+    out[b].scale = largest / 127.0f + poison;
+    out[b].sum = vaddlvq_s8(first) + vaddlvq_s8(second);
+    vst1q_s8(out[b].codes, first);
+    vst1q_s8(out[b].codes + 16, second);
+  }
+}
+
+void quantize_256(const float* x, uint32_t cols, ActivationBlock256* out) {
+  for (uint32_t b = 0; b < cols / 256; ++b, x += 256) {
+    float poison;
+    const float largest = largest_magnitude(x, 256, &poison);
+    const float inverse = inverse_scale(largest);
+    out[b].scale = largest / 127.0f + poison;
+    for (int s = 0; s < 16; ++s) {
+      const int8x16_t codes = quantize_16_codes(x + 16 * s, inverse);
+      out[b].sums16[s] = vaddlvq_s8(codes);
+      vst1q_s8(out[b].codes + 16 * s, codes);
+    }
+    for (int s = 0; s < 8; ++s) {
+      out[b].sums32[s] = int16_t(out[b].sums16[2 * s] + out[b].sums16[2 * s + 1]);
+    }
+  }
+}
+
+void rms_norm(float* out, const float* x, const float* weight, uint32_t dim, float epsilon) {
+  Float8 sums[4] = {splat(0), splat(0), splat(0), splat(0)};
+  uint32_t d = 0;
+  for (; d + 32 <= dim; d += 32) {
+    for (int i = 0; i < 4; ++i) {
+      const Float8 v = load8(x + d + 8 * i);
+      sums[i] = fused_add(sums[i], v, v);
+    }
+  }
+  float square_sum = sum_lanes(add(add(sums[0], sums[1]), add(sums[2], sums[3])));
+  for (; d < dim; ++d) square_sum += x[d] * x[d];
+  const float scale = 1.0f / __builtin_sqrtf(square_sum / float(dim) + epsilon);
+  for (d = 0; d + 8 <= dim; d += 8) {
+    store8(out + d, multiply(multiply(load8(x + d), scale), load8(weight + d)));
+  }
+  for (; d < dim; ++d) out[d] = x[d] * scale * weight[d];
+}
+
+struct Pairs {
+  float32x4_t first, second;
+};
+
+inline Pairs rotated(Pairs v, const float* cosines, const float* sines) {
+  const float32x4_t c = vld1q_f32(cosines);
+  const float32x4_t s = vld1q_f32(sines);
+  return {vsubq_f32(vmulq_f32(v.first, c), vmulq_f32(v.second, s)),
+          vaddq_f32(vmulq_f32(v.second, c), vmulq_f32(v.first, s))};
+}
+
+inline void rotate_pair(float& first, float& second, float cosine, float sine) {
+  const float a = first;
+  const float b = second;
+  first = a * cosine - b * sine;
+  second = b * cosine + a * sine;
+}
+
+void rope(float* head, const float* cosines, const float* sines, uint32_t dims, bool interleaved) {
+  const uint32_t half = dims / 2;
+  uint32_t i = 0;
+  if (interleaved) {
+    for (; i + 4 <= half; i += 4) {
+      const float32x4x2_t v = vld2q_f32(head + 2 * i);
+      const Pairs turned = rotated({v.val[0], v.val[1]}, cosines + i, sines + i);
+      vst2q_f32(head + 2 * i, (float32x4x2_t{{turned.first, turned.second}}));
+    }
+    for (; i < half; ++i) rotate_pair(head[2 * i], head[2 * i + 1], cosines[i], sines[i]);
+    return;
+  }
+  for (; i + 4 <= half; i += 4) {
+    const Pairs v = {vld1q_f32(head + i), vld1q_f32(head + half + i)};
+    const Pairs turned = rotated(v, cosines + i, sines + i);
+    vst1q_f32(head + i, turned.first);
+    vst1q_f32(head + half + i, turned.second);
+  }
+  for (; i < half; ++i) rotate_pair(head[i], head[half + i], cosines[i], sines[i]);
+}
+
+inline Float8 swiglu8(Float8 gate, Float8 up) {
+  const Float8 decay = exp8(subtract(splat(0), gate));
+  return multiply(divide(gate, add(splat(1.0f), decay)), up);
+}
+
+void swiglu(float* out, const float* gate, const float* up, size_t count) {
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) store8(out + i, swiglu8(load8(gate + i), load8(up + i)));
+  if (i == count) return;
+  float padded_gate[8] = {};
+  float padded_up[8] = {};
+  float result[8];
+  for (size_t j = i; j < count; ++j) {
+    padded_gate[j - i] = gate[j];
+    padded_up[j - i] = up[j];
+  }
+  store8(result, swiglu8(load8(padded_gate), load8(padded_up)));
+  for (size_t j = i; j < count; ++j) out[j] = result[j - i];
+}
+
+void add_to(float* x, const float* y, size_t count) {
+  for (size_t i = 0; i < count; ++i) x[i] += y[i];
+}
+
+}  // namespace
+
+KernelTable float_loops() {
+  KernelTable table{};
+  table.matmul_f32 = matmul_f32;
+  table.matmul_f16 = matmul_f16;
+  table.matmul_bf16 = matmul_bf16;
+  table.quantize_32 = quantize_32;
+  table.quantize_256 = quantize_256;
+  table.rms_norm = rms_norm;
+  table.rope = rope;
+  table.swiglu = swiglu;
+  table.add = add_to;
+  table.append_f32 = append_f32;
+  table.append_f16 = append_f16;
+  table.attend_f32 = attend_f32;
+  table.attend_f16 = attend_f16;
+  return table;
+}
+
+}  // namespace weft::kernels::neon
+
+#endif  // defined(__aarch64__)

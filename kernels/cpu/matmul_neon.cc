@@ -1,0 +1,21 @@
+// The table for any aarch64 processor.
+#if defined(__aarch64__)
+
+#include "kernels/cpu/matmul_neon.h"
+#include "kernels/cpu/neon_kernels.h"
+
+namespace weft::kernels {
+
+const KernelTable* neon_kernels() {
+  static const KernelTable kTable = [] {
+    KernelTable table = neon::float_loops();
+    table.name = "neon";
+    Matmul<PlainBytes, PlainBytes>::put(table);
+    return table;
+  }();
+  return &kTable;
+}
+
+}  // namespace weft::kernels
+
+#endif  // defined(__aarch64__)

@@ -14,7 +14,10 @@ packages=(
   prometheus-cpp-dev libpcre2-dev libutf8proc-dev libqrencode-dev libgtest-dev libgmock-dev
 )
 if [[ "${1:-}" == "--tests" ]]; then
-  packages+=(libbenchmark-dev iproute2 tcpdump avahi-daemon avahi-utils dbus python3 nodejs npm)
+  packages+=(
+    libbenchmark-dev libsimde-dev iproute2 tcpdump avahi-daemon avahi-utils dbus
+    python3 nodejs npm
+  )
 elif [[ "${1:-}" == "--fuzz" ]]; then
   packages+=(clang)
 fi

@@ -24,18 +24,23 @@ void add_table(std::vector<const KernelTable*>& tables, bool usable, TableFuncti
 
 #if defined(__x86_64__)
 
-// __builtin_cpu_supports also asks whether the operating system saves the wide registers.
-bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c");
+// Bit `bit` of a register of CPUID (Intel's software developer's manual, volume 2A), for what not
+// every compiler's __builtin_cpu_supports knows. That also asks whether the operating system saves
+// the wide registers; the two sets asked for here use those of AVX2.
+enum class Register { kEax, kEbx, kEcx, kEdx };
+bool cpuid_bit(unsigned leaf, unsigned sub_leaf, Register which, int bit) {
+  unsigned values[4] = {};
+  return __get_cpuid_count(leaf, sub_leaf, &values[0], &values[1], &values[2], &values[3]) != 0 &&
+         ((values[int(which)] >> bit) & 1) != 0;
 }
 
-// Not every compiler's builtin knows this one. CPUID leaf 7, sub-leaf 1, bit 4 of EAX (Intel's
-// software developer's manual, volume 2A); its registers are those of AVX2.
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         cpuid_bit(1, 0, Register::kEcx, 29);  // F16C
+}
+
 bool has_avxvnni() {
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  return has_avx2() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 &&
-         (eax & (1u << 4)) != 0;
+  return has_avx2() && cpuid_bit(7, 1, Register::kEax, 4);
 }
 
 bool has_avx512() {

@@ -3,6 +3,7 @@
 
 #if defined(__x86_64__)
 
+#include "kernels/cpu/attention_avx512.h"
 #include "kernels/cpu/intrinsics.h"
 #include "kernels/cpu/matmul_dot.h"
 #include "kernels/cpu/matmul_float_avx512.h"
@@ -62,6 +63,7 @@ const KernelTable* avx512_kernels() {
     table.name = "avx512";
     set_dot_products<Avx512>(table);
     set_float_products(table);
+    set_attention(table);
     return table;
   }();
   return &kTable;

@@ -16,8 +16,8 @@ libraries=(
 )
 case "${1:-}" in
   --tests)
-    packages=("${tools[@]}" "${libraries[@]}" libbenchmark-dev iproute2 tcpdump avahi-daemon
-      avahi-utils dbus python3 nodejs npm)
+    packages=("${tools[@]}" "${libraries[@]}" libbenchmark-dev libsimde-dev iproute2 tcpdump
+      avahi-daemon avahi-utils dbus python3 nodejs npm)
     ;;
   --fuzz) packages=("${tools[@]}" "${libraries[@]}" clang) ;;
   --aarch64) packages=("${tools[@]}" g++-aarch64-linux-gnu qemu-user-static) ;;

@@ -40,15 +40,23 @@ const Names kMeshSees = {"transport/message.h", "transport/network.h"};
 
 // Each vendor's headers, by how their names start, and the folders that may include them.
 const std::map<std::string, Names> kVendors = {
-    {"sodium", {"crypto"}},   {"zmq", {"transport"}},    {"flatbuffers/", {"transport"}},
-    {"microhttpd", {"node"}}, {"curl/", {"node"}},       {"CLI/", {"node"}},
-    {"qrencode", {"node"}},   {"prometheus/", {"node"}}, {"pcre2", {"model"}},
-    {"utf8proc", {"model"}},  {"spdlog/", {"base"}},     {"nlohmann/", {"model", "node"}}};
+    {"sodium", {"crypto"}},          {"zmq", {"transport"}},    {"flatbuffers/", {"transport"}},
+    {"microhttpd", {"node"}},        {"curl/", {"node"}},       {"CLI/", {"node"}},
+    {"qrencode", {"node"}},          {"prometheus/", {"node"}}, {"pcre2", {"model"}},
+    {"utf8proc", {"model"}},         {"simde/", {"kernels"}},   {"spdlog/", {"base"}},
+    {"nlohmann/", {"model", "node"}}};
 
 // Files without a mirror of their own, and what covers them.
 const std::map<std::string, std::string> kMirrorless = {
     {"kernels/cpu/kernels_avx2.cc", "kernels/cpu/cpu_backend_test"},
+    {"kernels/cpu/kernels_avx512.cc", "kernels/cpu/matmul_*_test"},
+    {"kernels/cpu/kernels_avx512vnni.cc", "kernels/cpu/matmul_*_test"},
+    {"kernels/cpu/kernels_avxvnni.cc", "kernels/cpu/matmul_*_test"},
+    {"kernels/cpu/kernels_neon.cc", "kernels/cpu/cpu_backend_test"},
     {"kernels/cpu/kernels_scalar.cc", "kernels/cpu/cpu_backend_test"},
+    {"kernels/cpu/matmul_neon.cc", "kernels/cpu/matmul_*_test"},
+    {"kernels/cpu/matmul_neon_dotprod.cc", "kernels/cpu/matmul_*_test"},
+    {"kernels/cpu/matmul_neon_i8mm.cc", "kernels/cpu/matmul_*_test"},
     {"kernels/cpu/matmul_scalar.cc", "kernels/cpu/cpu_backend_test"},
     {"model/arch_llama.cc", "model/model_test and tokenizer_test"},
     {"model/architecture.cc", "model/model_test and tokenizer_test"},
@@ -206,7 +214,7 @@ TEST(Tidy, NoExceptionIsNeededNoMore) {
 
 TEST(Tidy, EverySourceFileHasAMirrorTest) {
   const fs::path tests = fs::path(test::source_dir()) / "tests";
-  const std::regex variant("_(scalar|avx2)$");
+  const std::regex variant("_(scalar|avx2|neon)$");
   for (const Source& source : sources()) {
     if (!kFolders.contains(source.folder) || extension(source) != ".cc") continue;
     if (kMirrorless.contains(source.path)) continue;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "kernels/cpu/choose_table.h"
 #include "kernels/cpu/kv_store.h"
 #include "kernels/cpu/panel.h"
 
@@ -372,14 +373,8 @@ Result<> CpuBackend::finish() {
 Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuOptions& options) {
   const uint32_t threads = options.threads == 0 ? usable_cores() : options.threads;
   WEFT_TRY(auto pool, ThreadPool::create(std::min(threads, kPoolThreadsMax)));
-  const KernelTable* table = &scalar_kernels();
-#if defined(__x86_64__)
-  if (!options.force_scalar && avx2_kernels() != nullptr && __builtin_cpu_supports("avx2") &&
-      __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) {
-    table = avx2_kernels();
-  }
-#endif
-  return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(*table, std::move(pool)));
+  return std::unique_ptr<Backend>(
+      std::make_unique<CpuBackend>(choose_table(options.force_scalar), std::move(pool)));
 }
 
 }  // namespace weft::kernels

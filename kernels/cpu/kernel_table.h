@@ -1,9 +1,10 @@
 // KernelTable: the inner loops of the cpu backend, one table per instruction set. A table is chosen
 // once, when the backend is made; all loops of a process come from one table.
 //
-// Files named *_avx2.cc and *_neon*.cc are compiled for that instruction set. They include this header, the
-// layouts and the compiler's intrinsics only: an inline function of the standard library compiled
-// there could be picked by the linker for the whole program and end it on an older processor.
+// Files named *_avx2.cc, *_neon.cc and so on are compiled for that instruction set. They include
+// this header, the layouts and the intrinsics only: an inline function of the standard library
+// compiled there could be picked by the linker for the whole program and end it on an older
+// processor.
 #pragma once
 
 #include <cstddef>
@@ -100,12 +101,18 @@ struct KernelTable {
 
 // Plain C++ for any processor.
 const KernelTable& scalar_kernels();
-// AVX2 with FMA and F16C; null where this build has none. To be used only if the processor has
-// them.
+// The tables below are null where this build has none. They are to be asked for only if the
+// processor has their instruction set: see choose_table.h. AVX2 with FMA and F16C.
 const KernelTable* avx2_kernels();
+// AVX2's, and AVX-VNNI (VNNI in 256 bits).
+const KernelTable* avxvnni_kernels();
+// AVX2's, and AVX-512 F, BW, VL and DQ.
+const KernelTable* avx512_kernels();
+// AVX-512 as before, and AVX512-VNNI.
+const KernelTable* avx512vnni_kernels();
 #if defined(__aarch64__)
-// NEON, which every aarch64 processor has; with dot products (to be used only if the processor has
-// them); with products of int8 matrices as well. The three give the same bits.
+// NEON, which every aarch64 processor has; with dot products of bytes; with products of byte
+// matrices as well. The three give the same bits.
 const KernelTable* neon_kernels();
 const KernelTable* neon_dotprod_kernels();
 const KernelTable* neon_i8mm_kernels();

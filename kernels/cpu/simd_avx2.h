@@ -1,11 +1,10 @@
 // What the AVX2 files share. Everything is static: see kernel_table.h.
 #pragma once
 
-#include <immintrin.h>
-
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/cpu/intrinsics.h"
 #include "kernels/cpu/kernel_table.h"
 
 namespace weft::kernels::avx2 {

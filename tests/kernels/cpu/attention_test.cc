@@ -84,8 +84,8 @@ std::vector<float> attend(Backend& backend, const Session& s, const std::vector<
 
 TEST(Attention, IsTheSoftmaxWeightedMeanForAnyHeadsLengthsAndTypes) {
   const uint64_t seed = test::test_seed(41);
-  for (const bool scalar : {false, true}) {
-    const auto backend = cpu_backend(2, scalar);
+  for (const KernelTable* table : tables()) {
+    const auto backend = cpu_backend(2, *table);
     for (const KvType type : {KvType::kF32, KvType::kF16}) {
       for (const AttentionParams params : {AttentionParams{8, 2, 64, 0.125f},
                                            {3, 3, 5, 0.4f},
@@ -111,8 +111,8 @@ TEST(Attention, IsTheSoftmaxWeightedMeanForAnyHeadsLengthsAndTypes) {
 }
 
 TEST(Attention, HugeScoresDoNotOverflow) {
-  for (const bool scalar : {false, true}) {
-    const auto backend = cpu_backend(1, scalar);
+  for (const KernelTable* table : tables()) {
+    const auto backend = cpu_backend(1, *table);
     Session session(*backend, KvType::kF32, {1, 1, 8, 1.0f}, 70, test::test_seed(42));
     for (float& key : session.keys) key *= 1000;
     session.append(*backend, 0, 70);
@@ -126,29 +126,32 @@ TEST(Attention, HugeScoresDoNotOverflow) {
 // A prompt at once or token by token, one thread or three: the same bits for every row.
 TEST(Attention, RowsHaveTheSameBitsInAnyBatchAndOnAnyThreads) {
   const AttentionParams params{8, 2, 40, 0.158f};
-  for (const KvType type : {KvType::kF32, KvType::kF16}) {
-    const auto one = cpu_backend(1);
-    const auto three = cpu_backend(3);
-    Session alone(*one, type, params, 77, 9), batched(*three, type, params, 77, 9);
-    const auto q = random_floats(77 * alone.q_dim(), alone.random);
-    batched.append(*three, 0, 77);
-    std::vector<uint32_t> positions(77);
-    std::iota(positions.begin(), positions.end(), 0);
-    const auto whole = attend(*three, batched, q, positions);
-    for (uint32_t p = 0; p < 77; ++p) {
-      alone.append(*one, p, p + 1);
-      const std::vector<float> row(q.begin() + p * alone.q_dim(),
-                                   q.begin() + (p + 1) * alone.q_dim());
-      const auto got = attend(*one, alone, row, {p});
-      ASSERT_TRUE(std::equal(got.begin(), got.end(), whole.begin() + p * alone.q_dim()));
+  for (const KernelTable* table : tables()) {
+    for (const KvType type : {KvType::kF32, KvType::kF16}) {
+      const auto one = cpu_backend(1, *table);
+      const auto three = cpu_backend(3, *table);
+      Session alone(*one, type, params, 77, 9), batched(*three, type, params, 77, 9);
+      const auto q = random_floats(77 * alone.q_dim(), alone.random);
+      batched.append(*three, 0, 77);
+      std::vector<uint32_t> positions(77);
+      std::iota(positions.begin(), positions.end(), 0);
+      const auto whole = attend(*three, batched, q, positions);
+      for (uint32_t p = 0; p < 77; ++p) {
+        alone.append(*one, p, p + 1);
+        const std::vector<float> row(q.begin() + p * alone.q_dim(),
+                                     q.begin() + (p + 1) * alone.q_dim());
+        const auto got = attend(*one, alone, row, {p});
+        ASSERT_TRUE(std::equal(got.begin(), got.end(), whole.begin() + p * alone.q_dim()))
+            << table->name;
+      }
     }
   }
 }
 
 // A page keeps what its last owner wrote; positions beyond a row's own must not matter, NaN or not.
 TEST(Attention, WhatLiesBeyondARowsPositionIsNeverSeen) {
-  for (const bool scalar : {false, true}) {
-    const auto backend = cpu_backend(1, scalar);
+  for (const KernelTable* table : tables()) {
+    const auto backend = cpu_backend(1, *table);
     Session session(*backend, KvType::kF32, {4, 2, 16, 0.25f}, 40, test::test_seed(43));
     session.append(*backend, 0, 40);
     const auto q = random_floats(session.q_dim(), session.random);

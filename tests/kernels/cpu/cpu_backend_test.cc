@@ -11,14 +11,13 @@ namespace {
 std::vector<std::unique_ptr<Backend>> all_backends() {
   std::vector<std::unique_ptr<Backend>> list;
   list.push_back(cpu_backend(1));
-  list.push_back(cpu_backend(2));
-  list.push_back(cpu_backend(2, true));
+  for (const KernelTable* table : tables()) list.push_back(cpu_backend(2, *table));
   return list;
 }
 
 TEST(CpuBackend, SaysWhatItRunsOn) {
-  EXPECT_EQ(cpu_backend(2, true)->detail(), "scalar, 2 threads");
-  EXPECT_EQ(cpu_backend(1)->detail(), processor_has_avx2() ? "avx2, 1 thread" : "scalar, 1 thread");
+  EXPECT_EQ(cpu_backend(2, scalar_kernels())->detail(), "scalar, 2 threads");
+  EXPECT_EQ(cpu_backend(1)->detail(), cat(usable_tables().front()->name, ", 1 thread"));
   EXPECT_EQ(cpu_backend(1)->name(), "cpu");
 }
 
@@ -26,9 +25,9 @@ TEST(CpuBackend, SaysWhatItRunsOn) {
 TEST(CpuBackend, ProductsHaveTheSameBitsForAnyBatchAndAnyThreads) {
   Random random(test::test_seed(21));
   constexpr uint32_t kRows = 64;
-  for (const bool scalar : {false, true}) {
-    const auto one = cpu_backend(1, scalar);
-    const auto three = cpu_backend(3, scalar);
+  for (const KernelTable* table : tables()) {
+    const auto one = cpu_backend(1, *table);
+    const auto three = cpu_backend(3, *table);
     for (const model::TensorType type : kAllTypes) {
       const Tensor tensor = make_tensor(type, 203, 512, random);
       const auto weight = one->load(tensor.view(), WeightUse::kMatmul).value();
@@ -45,7 +44,8 @@ TEST(CpuBackend, ProductsHaveTheSameBitsForAnyBatchAndAnyThreads) {
           const std::vector<float> out = run_matmul(*three, *weight_three, part);
           pieces.insert(pieces.end(), out.begin(), out.end());
         }
-        EXPECT_EQ(pieces, whole) << model::tensor_type_info(type).name << " by " << step;
+        EXPECT_EQ(pieces, whole) << table->name << ", " << model::tensor_type_info(type).name
+                                 << " by " << step;
       }
     }
   }

@@ -12,7 +12,10 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "kernels/backend.h"
+#include "kernels/cpu/cpu_backend.h"
 #include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/thread_pool.h"
+#include "tests/kernels/cpu/emulated_tables.h"
 #include "tests/support/support.h"
 
 namespace weft::kernels {
@@ -22,24 +25,18 @@ inline constexpr model::TensorType kAllTypes[] = {
     model::TensorType::kQ8_0, model::TensorType::kQ4_0, model::TensorType::kQ4_K,
     model::TensorType::kQ5_K, model::TensorType::kQ6_K};
 
-inline bool processor_has_avx2() {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c");
-#else
-  return false;
-#endif
-}
-
-// Every table that this processor can run.
+// Every table that this processor can run, natively or emulated.
 inline std::vector<const KernelTable*> tables() {
-  std::vector<const KernelTable*> list = {&scalar_kernels()};
-  if (avx2_kernels() != nullptr && processor_has_avx2()) list.push_back(avx2_kernels());
+  std::vector<const KernelTable*> list = usable_tables();
+  for (const KernelTable* table : emulated_tables()) list.push_back(table);
   return list;
 }
 
-inline std::unique_ptr<Backend> cpu_backend(uint32_t threads, bool scalar = false) {
-  return make_cpu_backend({.threads = threads, .force_scalar = scalar}).value();
+inline std::unique_ptr<Backend> cpu_backend(uint32_t threads) {
+  return make_cpu_backend({.threads = threads}).value();
+}
+inline std::unique_ptr<Backend> cpu_backend(uint32_t threads, const KernelTable& table) {
+  return std::make_unique<CpuBackend>(table, ThreadPool::create(threads).value());
 }
 
 struct Tensor {
@@ -168,8 +165,8 @@ inline void expect_exact_products(const Tensor& tensor, const std::vector<float>
                                   double tolerance) {
   std::vector<double> sizes;
   const std::vector<double> expected = multiply(x, tensor, &sizes);
-  for (const bool scalar : {true, false}) {
-    const auto backend = cpu_backend(2, scalar);
+  for (const KernelTable* table : tables()) {
+    const auto backend = cpu_backend(2, *table);
     const auto weight = backend->load(tensor.view(), WeightUse::kMatmul).value();
     const std::vector<float> out = run_matmul(*backend, *weight, x);
     for (size_t i = 0; i < out.size(); ++i) {

@@ -1,0 +1,349 @@
+// Quantized panels times int8 activations for the sets beyond AVX2: one text for vectors of 256 and
+// of 512 bits, with and without VNNI's dot products.
+//
+// A lane of every vector belongs to one output row. Codes times activations are summed as integers,
+// exactly, in any order; the integers of a block become floats and are added block by block, as in
+// the AVX2 files. So tiles of 1 to 4 rows of x give the same bits.
+//
+// V says what a set does:
+//   Vec                     a vector; & | ^ work on its bits
+//   kGroups                 groups of 4 columns that it holds side by side (panel.h)
+//   zero(), bytes(b)        all bits 0, all bytes b
+//   load(groups)            kGroups groups of a panel, a row's words side by side
+//   words(eight)            one word per row, in each of the row's lanes
+//   columns(x)              4 * kGroups bytes of activations, the same for each row
+//   shift_right(v, bits)    by 16 bits each; bits that cross into another byte are to be masked
+//   align_bits(v, g, step)  bit g of each byte, in a row's second lane bit g + step, moved to bit 4
+//   dot(acc, codes, x)      acc plus codes (unsigned) times x; at most 4 * kGroups columns a row
+//   kDotColumns, kSumMax    columns that a dot adds to one sum of acc; the sum's bound before
+//   scaled scale(words, i)         byte i of each word in the shape that scaled wants; signed_scale
+//   too scaled(sums, acc, s)    sums plus acc times s, in 32 bits total(acc)              acc in 32
+//   bits pairs(words, first)     16-bit bytes, of pairs first .. first + kGroups - 1, for
+//   add_pairs; of
+//                           words' two pairs the one that is first % 2 where kGroups is 1
+//   add_pairs(s, p, x)      32-bit sums plus products of pairs of 16 bits
+//   SignedCodes, signed_codes(v), signed_dot(acc, codes, x)   the same for int8 codes; acc is in 32
+//                           bits, and too large by sum(x) << kSignedOffsetBits if that is not 0
+//   fold(sums)              a row's lanes added: 8 sums
+//
+// Everything is in an unnamed namespace: see kernel_table.h.
+#pragma once
+
+#include "kernels/cpu/panel.h"
+#include "kernels/cpu/simd_avx2.h"
+
+namespace weft::kernels {
+namespace {
+
+template <typename Block, int R>
+struct DotRows {
+  const Block* x[R];
+  explicit DotRows(const MatmulTile& tile) {
+    for (int r = 0; r < R; ++r) {
+      x[r] = reinterpret_cast<const Block*>(tile.x + uint64_t(r) * tile.x_stride);
+    }
+  }
+};
+
+template <int R>
+inline void store_rows(const MatmulTile& tile, const __m256* totals) {
+  for (int r = 0; r < R; ++r) _mm256_storeu_ps(tile.out + uint64_t(r) * tile.out_stride, totals[r]);
+}
+
+// Vectors of 16 columns: half of 32, as nibbles are packed.
+template <typename V>
+constexpr int kHalf = 4 / V::kGroups;
+
+// How many dots a sum of codes up to `code_max` can take.
+template <typename V>
+constexpr int dots_max(int code_max) {
+  return int(V::kSumMax / (V::kDotColumns * code_max * 127));
+}
+
+// Low (0) or high (1) nibbles of 16 columns.
+template <typename V>
+inline typename V::Vec nibbles(const uint8_t* packed, int i, int half) {
+  const typename V::Vec both = V::load(packed + 32 * V::kGroups * i);
+  return (half == 0 ? both : V::shift_right(both, 4)) & V::bytes(15);
+}
+
+// The sums of a block of 256: `acc` is scaled into `sums` before it could pass its bound.
+template <typename V, int R>
+struct BlockSums {
+  typename V::Vec acc[R], sums[R];
+  BlockSums() {
+    for (int r = 0; r < R; ++r) acc[r] = sums[r] = V::zero();
+  }
+
+  // Adds 16 columns from `column` on. kBefore: dots that acc holds already; kLast: acc is emptied.
+  template <int kCodeMax, int kBefore, bool kLast>
+  inline void add(const typename V::Vec* codes, const DotRows<ActivationBlock256, R>& rows,
+                  uint32_t b, int column, typename V::Vec scale) {
+    constexpr int kRun = dots_max<V>(kCodeMax);
+    static_assert(kRun >= 1);
+#pragma GCC unroll 4
+    for (int i = 0; i < kHalf<V>; ++i) {
+      for (int r = 0; r < R; ++r) {
+        const int8_t* x = rows.x[r][b].codes + column + 4 * V::kGroups * i;
+        acc[r] = V::dot(acc[r], codes[i], V::columns(x));
+      }
+      const bool full = (kBefore + i + 1) % kRun == 0;
+      if (!full && !(kLast && i + 1 == kHalf<V>)) continue;
+      for (int r = 0; r < R; ++r) {
+        sums[r] = V::scaled(sums[r], acc[r], scale);
+        acc[r] = V::zero();
+      }
+    }
+  }
+};
+
+// The 8 scales and 8 mins of Q4_K and Q5_K.
+template <typename V>
+struct DotScales {
+  typename V::Vec scales[8];
+  typename V::Vec mins[4 / V::kGroups];
+
+  explicit DotScales(const uint8_t* block) {
+    using Vec = typename V::Vec;
+    const Vec six_bits = V::bytes(63);
+    const Vec w0 = V::words(block + kKScalesAt);
+    const Vec w1 = V::words(block + kKScalesAt + 32);
+    const Vec w2 = V::words(block + kKScalesAt + 64);
+    const Vec scale_words[2] = {w0 & six_bits, w1 & six_bits};
+    const Vec min_words[2] = {(V::shift_right(w0, 6) & V::bytes(0x03)) |
+                                  (V::shift_right(w1, 4) & V::bytes(0x0c)) |
+                                  (V::shift_right(w2, 2) & V::bytes(0x30)),
+                              w2 & six_bits};
+    for (int s = 0; s < 8; ++s) scales[s] = V::scale(scale_words[s / 4], s % 4);
+    for (int i = 0; i < 4; i += V::kGroups) mins[i / V::kGroups] = V::pairs(min_words[i / 2], i);
+  }
+};
+
+// Adds one block's part to the totals: its scaled sums, less the mins' part.
+template <typename V, int R>
+inline void add_k_block(const uint8_t* block, const DotScales<V>& k,
+                        const BlockSums<V, R>& block_sums,
+                        const DotRows<ActivationBlock256, R>& rows, uint32_t b, __m256* totals) {
+  const __m256 d = avx2::load_halves(block);
+  const __m256 dmin = avx2::load_halves(block + 16);
+  for (int r = 0; r < R; ++r) {
+    const ActivationBlock256& x = rows.x[r][b];
+    typename V::Vec offsets = V::zero();
+    for (int i = 0; i < 4; i += V::kGroups) {
+      offsets = V::add_pairs(offsets, k.mins[i / V::kGroups], V::columns(x.sums32 + 2 * i));
+    }
+    const __m256 sum = _mm256_cvtepi32_ps(V::fold(block_sums.sums[r]));
+    const __m256 offset = _mm256_cvtepi32_ps(V::fold(offsets));
+    const __m256 x_scale = _mm256_broadcast_ss(&x.scale);
+    totals[r] = _mm256_fmadd_ps(sum, _mm256_mul_ps(d, x_scale), totals[r]);
+    totals[r] = _mm256_fnmadd_ps(offset, _mm256_mul_ps(dmin, x_scale), totals[r]);
+  }
+}
+
+template <typename V, int R>
+void dot_q4_k(const MatmulTile& tile) {
+  using Vec = typename V::Vec;
+  const DotRows<ActivationBlock256, R> rows(tile);
+  __m256 totals[R];
+  for (int r = 0; r < R; ++r) totals[r] = _mm256_setzero_ps();
+
+  for (uint32_t b = 0; b < tile.cols / 256; ++b) {
+    const uint8_t* block = tile.panel + uint64_t{b} * 1152;
+    avx2::prefetch_ahead(block, 1152);
+    const DotScales<V> k(block);
+    BlockSums<V, R> sums;
+    for (int s = 0; s < 8; ++s) {
+      const uint8_t* packed = block + kKNibblesAt + 128 * s;
+      Vec low[kHalf<V>], high[kHalf<V>];
+      for (int i = 0; i < kHalf<V>; ++i) {
+        low[i] = nibbles<V>(packed, i, 0);
+        high[i] = nibbles<V>(packed, i, 1);
+      }
+      sums.template add<15, 0, false>(low, rows, b, 32 * s, k.scales[s]);
+      sums.template add<15, kHalf<V>, true>(high, rows, b, 32 * s + 16, k.scales[s]);
+    }
+    add_k_block<V, R>(block, k, sums, rows, b, totals);
+  }
+  store_rows<R>(tile, totals);
+}
+
+template <typename V, int R>
+void dot_q5_k(const MatmulTile& tile) {
+  using Vec = typename V::Vec;
+  const DotRows<ActivationBlock256, R> rows(tile);
+  __m256 totals[R];
+  for (int r = 0; r < R; ++r) totals[r] = _mm256_setzero_ps();
+
+  for (uint32_t b = 0; b < tile.cols / 256; ++b) {
+    const uint8_t* block = tile.panel + uint64_t{b} * 1408;
+    avx2::prefetch_ahead(block, 1408);
+    const DotScales<V> k(block);
+    BlockSums<V, R> sums;
+    for (int s = 0; s < 8; ++s) {
+      const uint8_t* packed = block + kKNibblesAt + 128 * s;
+      // Bit g of a byte is the fifth bit of the byte's code in group g.
+      const Vec fifth = V::words(block + kQ5HighAt + 32 * s);
+      Vec low[kHalf<V>], high[kHalf<V>];
+#pragma GCC unroll 4
+      for (int i = 0; i < kHalf<V>; ++i) {
+        const int group = V::kGroups * i;
+        low[i] = nibbles<V>(packed, i, 0) | (V::align_bits(fifth, group, 1) & V::bytes(16));
+        high[i] = nibbles<V>(packed, i, 1) | (V::align_bits(fifth, group + 4, 1) & V::bytes(16));
+      }
+      sums.template add<31, 0, false>(low, rows, b, 32 * s, k.scales[s]);
+      sums.template add<31, kHalf<V>, true>(high, rows, b, 32 * s + 16, k.scales[s]);
+    }
+    add_k_block<V, R>(block, k, sums, rows, b, totals);
+  }
+  store_rows<R>(tile, totals);
+}
+
+// 16 scales of a row, for 16 columns each: as factors, and as pairs for the sums of x.
+template <typename V>
+struct DotScales6 {
+  typename V::Vec scales[16];
+  typename V::Vec pairs[8 / V::kGroups];
+
+  explicit DotScales6(const uint8_t* block) {
+    for (int word = 0; word < 4; ++word) {
+      const typename V::Vec four = V::words(block + kQ6ScalesAt + 32 * word);
+      for (int i = 0; i < 4; ++i) scales[4 * word + i] = V::signed_scale(four, i);
+      for (int i = 0; i < 2; i += V::kGroups) {
+        pairs[(2 * word + i) / V::kGroups] = V::signed_pairs(four, i);
+      }
+    }
+  }
+};
+
+template <typename V, int R>
+void dot_q6_k(const MatmulTile& tile) {
+  using Vec = typename V::Vec;
+  const DotRows<ActivationBlock256, R> rows(tile);
+  __m256 totals[R];
+  for (int r = 0; r < R; ++r) totals[r] = _mm256_setzero_ps();
+
+  for (uint32_t b = 0; b < tile.cols / 256; ++b) {
+    const uint8_t* block = tile.panel + uint64_t{b} * 1680;
+    avx2::prefetch_ahead(block, 1680);
+    const DotScales6<V> k(block);
+    BlockSums<V, R> sums;
+    for (int s = 0; s < 8; ++s) {
+      for (int half = 0; half < 2; ++half) {
+        // Bits 2g and 2g + 1 of a byte are the upper ones of its code in group g of this half.
+        const Vec upper = V::words(block + kQ6HighAt + 64 * s + 32 * half);
+        Vec codes[kHalf<V>];
+#pragma GCC unroll 4
+        for (int i = 0; i < kHalf<V>; ++i) {
+          codes[i] = nibbles<V>(block + kQ6NibblesAt + 128 * s, i, half) |
+                     (V::align_bits(upper, 2 * V::kGroups * i, 2) & V::bytes(0x30));
+        }
+        sums.template add<63, 0, true>(codes, rows, b, 32 * s + 16 * half, k.scales[2 * s + half]);
+      }
+    }
+    const __m256 d = avx2::load_halves(block);
+    for (int r = 0; r < R; ++r) {
+      // The stored codes are 32 more than the values.
+      const ActivationBlock256& x = rows.x[r][b];
+      Vec offsets = V::zero();
+      for (int i = 0; i < 8; i += V::kGroups) {
+        offsets = V::add_pairs(offsets, k.pairs[i / V::kGroups], V::columns(x.sums16 + 2 * i));
+      }
+      const __m256i offset = _mm256_slli_epi32(V::fold(offsets), 5);
+      const __m256i sum = _mm256_sub_epi32(V::fold(sums.sums[r]), offset);
+      const __m256 scale = _mm256_mul_ps(d, _mm256_broadcast_ss(&x.scale));
+      totals[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, totals[r]);
+    }
+  }
+  store_rows<R>(tile, totals);
+}
+
+// Adds one block of 32: `sum` less what an offset of 1 << offset_bits in every code adds to it.
+inline __m256 add_block_32(__m256 totals, __m256 d, const ActivationBlock32& x, __m256i sum,
+                           int offset_bits) {
+  if (offset_bits > 0) {
+    sum = _mm256_sub_epi32(sum, _mm256_slli_epi32(_mm256_set1_epi32(x.sum), offset_bits));
+  }
+  const __m256 scale = _mm256_mul_ps(d, _mm256_broadcast_ss(&x.scale));
+  return _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, totals);
+}
+
+template <typename V, int R>
+void dot_q4_0(const MatmulTile& tile) {
+  using Vec = typename V::Vec;
+  static_assert(dots_max<V>(15) >= 2 * kHalf<V>);
+  const DotRows<ActivationBlock32, R> rows(tile);
+  __m256 totals[R];
+  for (int r = 0; r < R; ++r) totals[r] = _mm256_setzero_ps();
+
+  for (uint32_t b = 0; b < tile.cols / 32; ++b) {
+    const uint8_t* block = tile.panel + uint64_t{b} * 144;
+    avx2::prefetch_ahead(block, 144);
+    Vec acc[R];
+    for (int r = 0; r < R; ++r) acc[r] = V::zero();
+#pragma GCC unroll 4
+    for (int i = 0; i < kHalf<V>; ++i) {
+      const Vec low = nibbles<V>(block + kSmallCodesAt, i, 0);
+      const Vec high = nibbles<V>(block + kSmallCodesAt, i, 1);
+      for (int r = 0; r < R; ++r) {
+        const int8_t* x = rows.x[r][b].codes + 4 * V::kGroups * i;
+        acc[r] = V::dot(acc[r], low, V::columns(x));
+        acc[r] = V::dot(acc[r], high, V::columns(x + 16));
+      }
+    }
+    const __m256 d = avx2::load_halves(block);
+    for (int r = 0; r < R; ++r) {
+      // The stored codes are 8 more than the values.
+      totals[r] = add_block_32(totals[r], d, rows.x[r][b], V::fold(V::total(acc[r])), 3);
+    }
+  }
+  store_rows<R>(tile, totals);
+}
+
+template <typename V, int R>
+void dot_q8_0(const MatmulTile& tile) {
+  const DotRows<ActivationBlock32, R> rows(tile);
+  __m256 totals[R];
+  for (int r = 0; r < R; ++r) totals[r] = _mm256_setzero_ps();
+
+  for (uint32_t b = 0; b < tile.cols / 32; ++b) {
+    const uint8_t* block = tile.panel + uint64_t{b} * 272;
+    avx2::prefetch_ahead(block, 272);
+    typename V::Vec acc[R];
+    for (int r = 0; r < R; ++r) acc[r] = V::zero();
+#pragma GCC unroll 8
+    for (int i = 0; i < 2 * kHalf<V>; ++i) {
+      const typename V::SignedCodes codes =
+          V::signed_codes(V::load(block + kSmallCodesAt + 32 * V::kGroups * i));
+      for (int r = 0; r < R; ++r) {
+        const int8_t* x = rows.x[r][b].codes + 4 * V::kGroups * i;
+        acc[r] = V::signed_dot(acc[r], codes, V::columns(x));
+      }
+    }
+    const __m256 d = avx2::load_halves(block);
+    for (int r = 0; r < R; ++r) {
+      totals[r] = add_block_32(totals[r], d, rows.x[r][b], V::fold(acc[r]), V::kSignedOffsetBits);
+    }
+  }
+  store_rows<R>(tile, totals);
+}
+
+// The function for each number of rows of x, as a matmul of a table.
+template <void (*kOne)(const MatmulTile&), void (*kTwo)(const MatmulTile&),
+          void (*kThree)(const MatmulTile&), void (*kFour)(const MatmulTile&)>
+void matmul_rows(const MatmulTile& tile, uint32_t x_rows) {
+  static constexpr void (*kTiles[])(const MatmulTile&) = {kOne, kTwo, kThree, kFour};
+  static_assert(sizeof kTiles / sizeof kTiles[0] == kTileRows);
+  kTiles[x_rows - 1](tile);
+}
+
+template <typename V>
+void set_dot_products(KernelTable& table) {
+  table.matmul_q4_k = matmul_rows<dot_q4_k<V, 1>, dot_q4_k<V, 2>, dot_q4_k<V, 3>, dot_q4_k<V, 4>>;
+  table.matmul_q5_k = matmul_rows<dot_q5_k<V, 1>, dot_q5_k<V, 2>, dot_q5_k<V, 3>, dot_q5_k<V, 4>>;
+  table.matmul_q6_k = matmul_rows<dot_q6_k<V, 1>, dot_q6_k<V, 2>, dot_q6_k<V, 3>, dot_q6_k<V, 4>>;
+  table.matmul_q4_0 = matmul_rows<dot_q4_0<V, 1>, dot_q4_0<V, 2>, dot_q4_0<V, 3>, dot_q4_0<V, 4>>;
+  table.matmul_q8_0 = matmul_rows<dot_q8_0<V, 1>, dot_q8_0<V, 2>, dot_q8_0<V, 3>, dot_q8_0<V, 4>>;
+}
+
+}  // namespace
+}  // namespace weft::kernels

@@ -55,7 +55,7 @@ inline void put_half(Bytes& data, size_t at, double value) {
 }
 
 // Any bytes are codes; only the float scales must be sensible numbers. `fill` >= 0 sets all codes
-// (and integer scales) to that byte.
+// (and integer scales) to that byte. The same bytes on any machine: no logarithm or cosine in it.
 inline Tensor make_tensor(model::TensorType type, uint32_t rows, uint32_t cols, Random& random,
                           int fill = -1) {
   const model::TensorTypeInfo& info = model::tensor_type_info(type);
@@ -64,7 +64,7 @@ inline Tensor make_tensor(model::TensorType type, uint32_t rows, uint32_t cols, 
   tensor.data.resize(model::tensor_bytes(type, elements));
   for (uint8_t& byte : tensor.data) byte = fill < 0 ? uint8_t(random.next()) : uint8_t(fill);
   for (size_t at = 0; at < tensor.data.size(); at += info.block_bytes) {
-    const double scale = random.normal();
+    const double scale = 2 * random.uniform() - 1;
     switch (type) {
       case model::TensorType::kF32: {
         const float value = float(scale);
@@ -85,7 +85,7 @@ inline Tensor make_tensor(model::TensorType type, uint32_t rows, uint32_t cols, 
       case model::TensorType::kQ4_K:
       case model::TensorType::kQ5_K:
         put_half(tensor.data, at, 1e-3 * scale);
-        put_half(tensor.data, at + 2, 1e-2 * random.normal());
+        put_half(tensor.data, at + 2, 1e-2 * (2 * random.uniform() - 1));
         break;
       default:
         put_half(tensor.data, at, 0.02 * scale);

@@ -1,6 +1,7 @@
 #include "kernels/cpu/kernel_table.h"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 #include "tests/kernels/cpu/cpu_test_support.h"
@@ -66,6 +67,75 @@ TEST(KernelTable, GatesWithinHalfAMillionthWhateverTheSizeOfTheGate) {
       const double expected = gate[i] / (1 + std::exp(-double{gate[i]}));
       ASSERT_NEAR(out[i], expected, 5e-7 * std::abs(expected)) << table->name << " at " << gate[i];
     }
+  }
+}
+
+// FNV-1a over the bits of what a table computes.
+class Digest {
+ public:
+  void take(const std::vector<float>& values) {
+    for (const float value : values) {
+      uint32_t bits;
+      std::memcpy(&bits, &value, sizeof bits);
+      for (int i = 0; i < 4; ++i) sum_ = (sum_ ^ (bits >> (8 * i) & 255)) * 0x100000001b3u;
+    }
+  }
+  uint64_t sum() const { return sum_; }
+
+ private:
+  uint64_t sum_ = 0xcbf29ce484222325u;
+};
+
+std::vector<float> uniform_floats(size_t count, Random& random) {
+  std::vector<float> values(count);
+  for (float& value : values) value = float(4 * random.uniform() - 2);
+  return values;
+}
+
+// Everything a token's way through a layer computes, on given numbers.
+uint64_t digest_of(const KernelTable& table) {
+  Random random(20260101);
+  Digest digest;
+  const auto backend = cpu_backend(1, table);
+  for (const model::TensorType type : kAllTypes) {
+    const Tensor tensor = make_tensor(type, 24, 512, random);
+    const auto weight = backend->load(tensor.view(), WeightUse::kMatmul).value();
+    digest.take(run_matmul(*backend, *weight, uniform_floats(3 * 512, random)));
+  }
+  std::vector<float> x = uniform_floats(333, random), y = uniform_floats(333, random);
+  std::vector<float> out(333);
+  table.rms_norm(out.data(), x.data(), y.data(), 333, 1e-5f);
+  digest.take(out);
+  table.swiglu(out.data(), x.data(), y.data(), 333);
+  digest.take(out);
+  for (const bool interleaved : {false, true}) {
+    table.rope(x.data(), y.data(), y.data() + 40, 78, interleaved);
+    digest.take(x);
+  }
+  for (const KvType type : {KvType::kF32, KvType::kF16}) {
+    const auto kv = backend->allocate_kv({type, 1, 2, 24, 2}).value();
+    const std::vector<uint32_t> pages = {1, 0};
+    std::vector<KvRow> rows;
+    for (uint32_t p = 0; p < 45; ++p) rows.push_back({p, pages});
+    const auto k = to_buffer(*backend, uniform_floats(45 * 48, random));
+    const auto v = to_buffer(*backend, uniform_floats(45 * 48, random));
+    backend->append_kv(*kv, 0, *k, *v, rows);
+    const auto q = to_buffer(*backend, uniform_floats(45 * 96, random));
+    const auto got = backend->allocate(45 * 96).value();
+    backend->attention(*got, *q, *kv, 0, rows, {4, 2, 24, 0.2f});
+    digest.take(from_buffer(*backend, *got));
+  }
+  return digest.sum();
+}
+
+constexpr uint64_t kVectorDigest = 7924023188230633534u;
+
+// So a mesh of laptops and phones gives the bytes that one of them alone would give. The plain
+// loops sum in another order.
+TEST(KernelTable, VectorTablesGiveTheSameBitsOnEveryProcessor) {
+  for (const KernelTable* table : tables()) {
+    if (table == &scalar_kernels()) continue;
+    EXPECT_EQ(digest_of(*table), kVectorDigest) << table->name;
   }
 }
 

@@ -59,7 +59,7 @@ struct Tensor {
   Bytes data;
   std::vector<float> values;  // decoded
 
-  TensorView view() const { return {type, rows, cols, data}; }
+  TensorView view() const { return {type, rows, cols, data, {}}; }
 };
 
 inline void put_half(Bytes& data, size_t at, double value) {

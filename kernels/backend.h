@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -54,6 +55,9 @@ struct TensorView {
   uint32_t rows;
   uint32_t cols;
   ByteView data;  // row-major blocks, rows * cols elements
+  // Told of each part of `data` that a load has read to its end, by any thread; may be empty. It
+  // lets go of the file's pages, so that a load never holds a tensor twice.
+  std::function<void(ByteView part)> done_with = {};
 };
 
 // What a matrix is used for: it decides the layout.
@@ -131,7 +135,7 @@ class Backend {
 std::unique_ptr<Backend> make_reference_backend();
 
 struct CpuOptions {
-  uint32_t threads = 0;    // 0: one per core this process may use
+  uint32_t threads = 0;       // 0: one per core this process may use
   bool force_scalar = false;  // tests: the path without vector instructions
 };
 Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuOptions& options);

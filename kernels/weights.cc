@@ -7,6 +7,9 @@
 namespace weft::kernels {
 namespace {
 
+// How much of a file is asked for ahead of its use: enough to keep a disk busy.
+constexpr uint64_t kReadAheadBytes = 64 * 1024 * 1024;
+
 struct BlockRole {
   const model::GgufTensor* model::LayerTensors::*tensor;
   std::unique_ptr<Weight> BlockWeights::*weight;
@@ -46,7 +49,8 @@ Result<TensorView> view_tensor(const model::GgufFile& file, const model::GgufTen
                      " rows of ", cols, " values of type ", info.name, "; download ",
                      printable(file.path()), " again"));
   }
-  return TensorView{tensor.type, uint32_t(rows), uint32_t(cols), data};
+  return TensorView{tensor.type, uint32_t(rows), uint32_t(cols), data,
+                    [&file](ByteView part) { file.forget(part); }};
 }
 
 }  // namespace
@@ -86,7 +90,13 @@ Result<SliceWeights> load_slice_weights(Backend& backend, const model::Model& mo
   for (const SliceTensor& entry : tensors) total_bytes += entry.tensor->bytes;
 
   uint64_t done_bytes = 0;
+  size_t asked = 0;  // tensors that the system was told to read ahead
+  uint64_t asked_bytes = 0;
   for (const SliceTensor& entry : tensors) {
+    for (; asked < tensors.size() && asked_bytes < done_bytes + kReadAheadBytes; ++asked) {
+      model.file().will_read(model.file().data(*tensors[asked].tensor));
+      asked_bytes += tensors[asked].tensor->bytes;
+    }
     WEFT_TRY(const TensorView view, view_tensor(model.file(), *entry.tensor));
     auto loaded = backend.load(view, entry.use);
     if (!loaded.ok()) return std::move(loaded).within(cat("tensor ", entry.tensor->name)).error();

@@ -140,6 +140,14 @@ uint64_t GgufFile::file_bytes() const {
 uint32_t GgufFile::version() const {
   return state_->layout.version;
 }
+void GgufFile::will_read(ByteView part) const {
+  state_->mapping.will_read(part);
+}
+
+void GgufFile::forget(ByteView part) const {
+  state_->mapping.forget(part);
+}
+
 bool GgufFile::damaged() const {
   return state_->mapping.damaged();
 }

@@ -48,6 +48,9 @@ class GgufFile {
   const GgufTensor* find(std::string_view name) const;
   // The tensor's bytes in the mapping; valid while this lives.
   ByteView data(const GgufTensor& tensor) const;
+  // Advice for reading tensors' bytes; see MappedFile. Any thread.
+  void will_read(ByteView part) const;
+  void forget(ByteView part) const;
   // True once a mapped page turned out to be missing: what was read since may be zeros.
   bool damaged() const;
 

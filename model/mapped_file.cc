@@ -132,6 +132,22 @@ void MappedFile::close() {
   fd_.close();
 }
 
+void MappedFile::advise(ByteView part, int advice) const {
+  if (part.empty()) return;
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(part.data()) / g_page_bytes * g_page_bytes;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(part.data()) + part.size();
+  // Advice only: where the system does not take it, it costs time or memory, nothing else.
+  (void)::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+}
+
+void MappedFile::will_read(ByteView part) const {
+  advise(part, MADV_WILLNEED);
+}
+
+void MappedFile::forget(ByteView part) const {
+  advise(part, MADV_DONTNEED);
+}
+
 bool MappedFile::damaged() const {
   if (slot_ == kMappingsMax) return false;
   if (g_slots[slot_].damaged.load()) return true;

@@ -28,11 +28,17 @@ class MappedFile {
 
   // Valid while this lives. Any thread.
   ByteView bytes() const { return bytes_; }
+  // `part` (within bytes()) will be read soon: the system reads ahead. Any thread.
+  void will_read(ByteView part) const;
+  // `part` is not needed for now: its pages no longer count as this process's memory. Reading it
+  // again is slower, not wrong. Any thread.
+  void forget(ByteView part) const;
   // True once a page turned out to be missing or the file is shorter than it was. Any thread.
   bool damaged() const;
 
  private:
   MappedFile() = default;
+  void advise(ByteView part, int advice) const;
   void close();
 
   FileDescriptor fd_;

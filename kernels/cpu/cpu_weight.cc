@@ -33,39 +33,45 @@ Result<std::unique_ptr<CpuWeight>> CpuWeight::load(const TensorView& tensor, Wei
   }
   std::unique_ptr<CpuWeight> weight(new CpuWeight(tensor, row_bytes));
   if (use != WeightUse::kLookup) {
-    WEFT_CHECK(weight->load_panels(tensor.data, pool));
+    WEFT_CHECK(weight->load_panels(tensor, pool));
   } else if (tensor.rows == 1) {
     WEFT_CHECK(weight->load_vector(tensor.data));
   } else {
-    WEFT_CHECK(weight->load_rows(tensor.data, pool));
+    WEFT_CHECK(weight->load_rows(tensor, pool));
   }
   return weight;
 }
 
-Result<> CpuWeight::load_panels(ByteView data, ThreadPool& pool) {
+Result<> CpuWeight::load_panels(const TensorView& tensor, ThreadPool& pool) {
   const uint64_t one_panel = kernels::panel_bytes(type_, cols());
   const uint32_t panels = panel_count(rows());
   WEFT_TRY(memory_, MappedMemory::create(one_panel * panels));
   panel_bytes_ = one_panel;
   const uint64_t per_chunk = std::max<uint64_t>(1, kCopyChunkBytes / one_panel);
   pool.parallel_for(chunk_count(panels, per_chunk), [&](uint32_t chunk) {
-    const uint64_t end = std::min<uint64_t>(panels, (chunk + 1) * per_chunk);
-    for (uint64_t p = chunk * per_chunk; p < end; ++p) {
+    const uint64_t begin = chunk * per_chunk;
+    const uint64_t end = std::min<uint64_t>(panels, begin + per_chunk);
+    for (uint64_t p = begin; p < end; ++p) {
       const uint32_t first = uint32_t(p * kPanelRows);
       const uint32_t count = std::min(kPanelRows, rows() - first);
-      pack_panel(type_, data.data() + first * row_bytes_, row_bytes_, count, cols(),
+      pack_panel(type_, tensor.data.data() + first * row_bytes_, row_bytes_, count, cols(),
                  memory_.data() + p * one_panel);
     }
+    const uint64_t read_from = begin * kPanelRows * row_bytes_;
+    const uint64_t read_to = std::min<uint64_t>(end * kPanelRows, rows()) * row_bytes_;
+    if (tensor.done_with) tensor.done_with(tensor.data.subspan(read_from, read_to - read_from));
   });
   return {};
 }
 
-Result<> CpuWeight::load_rows(ByteView data, ThreadPool& pool) {
+Result<> CpuWeight::load_rows(const TensorView& tensor, ThreadPool& pool) {
+  const ByteView data = tensor.data;
   WEFT_TRY(memory_, MappedMemory::create(data.size()));
   pool.parallel_for(chunk_count(data.size(), kCopyChunkBytes), [&](uint32_t chunk) {
     const uint64_t begin = chunk * kCopyChunkBytes;
     const uint64_t count = std::min<uint64_t>(kCopyChunkBytes, data.size() - begin);
     std::memcpy(memory_.data() + begin, data.data() + begin, count);
+    if (tensor.done_with) tensor.done_with(data.subspan(begin, count));
   });
   return {};
 }

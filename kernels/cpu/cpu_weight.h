@@ -34,8 +34,8 @@ class CpuWeight final : public Weight {
  private:
   CpuWeight(const TensorView& tensor, uint64_t row_bytes)
       : Weight(tensor.rows, tensor.cols), type_(tensor.type), row_bytes_(row_bytes) {}
-  Result<> load_panels(ByteView data, ThreadPool& pool);
-  Result<> load_rows(ByteView data, ThreadPool& pool);
+  Result<> load_panels(const TensorView& tensor, ThreadPool& pool);
+  Result<> load_rows(const TensorView& tensor, ThreadPool& pool);
   Result<> load_vector(ByteView data);
 
   model::TensorType type_;

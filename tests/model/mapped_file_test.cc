@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <numeric>
 
 #include "model/gguf.h"
@@ -55,6 +56,28 @@ TEST(MappedFile, OnlyTheTruncatedOneOfTwoIsDamaged) {
   EXPECT_EQ(sum(kept.bytes()), kBytes);
   EXPECT_TRUE(moved.damaged());
   EXPECT_FALSE(kept.damaged());
+}
+
+// What counts as this process's memory now, by the kernel's own count.
+uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  uint64_t total_pages = 0, resident_pages = 0;
+  statm >> total_pages >> resident_pages;
+  return resident_pages * uint64_t(::sysconf(_SC_PAGESIZE));
+}
+
+TEST(MappedFile, WhatIsForgottenIsNoMemoryOfOursAndReadsTheSameAgain) {
+  constexpr size_t kLarge = 64 << 20;
+  const test::TemporaryFolder folder;
+  write_bytes(folder / "m", Bytes(kLarge, 1));
+  const MappedFile file = MappedFile::open(folder / "m").value();
+  file.will_read(file.bytes());
+  EXPECT_EQ(sum(file.bytes()), kLarge);
+  const uint64_t before = resident_bytes();
+  file.forget(file.bytes().subspan(1));
+  EXPECT_LT(resident_bytes() + kLarge / 2, before);
+  EXPECT_EQ(sum(file.bytes()), kLarge);
+  EXPECT_FALSE(file.damaged());
 }
 
 TEST(MappedFile, AGgufTruncatedWhileMappedSurvivesAndIsDamaged) {

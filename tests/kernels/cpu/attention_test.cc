@@ -148,6 +148,28 @@ TEST(Attention, RowsHaveTheSameBitsInAnyBatchAndOnAnyThreads) {
   }
 }
 
+TEST(Attention, OfTheWiderTablesHasTheBitsOfAvx2) {
+  if (tables_like_avx2().empty()) GTEST_SKIP() << "no table beside AVX2's can be run here";
+  for (const KvType type : {KvType::kF32, KvType::kF16}) {
+    for (const AttentionParams params : {AttentionParams{8, 2, 64, 0.125f},
+                                         {3, 3, 80, 0.1f},
+                                         {7, 1, 128, 0.2f},
+                                         {4, 2, 24, 1.0f}}) {
+      const auto results = [&](const KernelTable& table) {
+        const auto backend = cpu_backend(1, table);
+        Session session(*backend, type, params, 90, 10);
+        session.append(*backend, 0, 90);
+        const auto q = random_floats(3 * session.q_dim(), session.random);
+        return attend(*backend, session, q, {0, 63, 89});
+      };
+      const std::vector<float> expected = results(*avx2_kernels());
+      for (const KernelTable* table : tables_like_avx2()) {
+        EXPECT_EQ(results(*table), expected) << table->name << ", head dim " << params.head_dim;
+      }
+    }
+  }
+}
+
 // A page keeps what its last owner wrote; positions beyond a row's own must not matter, NaN or not.
 TEST(Attention, WhatLiesBeyondARowsPositionIsNeverSeen) {
   for (const KernelTable* table : tables()) {

@@ -51,6 +51,26 @@ TEST(CpuBackend, ProductsHaveTheSameBitsForAnyBatchAndAnyThreads) {
   }
 }
 
+TEST(CpuBackend, ProductsOfTheWiderTablesHaveTheBitsOfAvx2) {
+  if (tables_like_avx2().empty()) GTEST_SKIP() << "no table beside AVX2's can be run here";
+  Random random(test::test_seed(32));
+  for (const model::TensorType type : kAllTypes) {
+    for (const uint32_t cols : {256u, 2304u}) {
+      const Tensor tensor = make_tensor(type, 43, cols, random);
+      const std::vector<float> x = random_floats(size_t{7} * cols, random);
+      const auto product = [&](const KernelTable& table) {
+        const auto backend = cpu_backend(1, table);
+        return run_matmul(*backend, *backend->load(tensor.view(), WeightUse::kMatmul).value(), x);
+      };
+      const std::vector<float> expected = product(*avx2_kernels());
+      for (const KernelTable* table : tables_like_avx2()) {
+        EXPECT_EQ(product(*table), expected)
+            << table->name << ", " << model::tensor_type_info(type).name << ", " << cols;
+      }
+    }
+  }
+}
+
 TEST(CpuBackend, ProductsOfAnyActivationsCorrelateWithDoubles) {
   Random random(test::test_seed(22));
   for (const auto& backend : all_backends()) {

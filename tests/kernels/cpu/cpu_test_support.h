@@ -32,6 +32,20 @@ inline std::vector<const KernelTable*> tables() {
   return list;
 }
 
+// The tables that promise the bits of AVX2's, so that a mesh of different x86 machines computes as
+// one does; empty where AVX2 itself cannot be run.
+inline std::vector<const KernelTable*> tables_like_avx2() {
+  std::vector<const KernelTable*> list;
+  bool avx2 = false;
+  for (const KernelTable* table : tables()) {
+    if (table == avx2_kernels())
+      avx2 = true;
+    else if (std::string_view(table->name).starts_with("avx"))
+      list.push_back(table);
+  }
+  return avx2 ? list : std::vector<const KernelTable*>{};
+}
+
 inline std::unique_ptr<Backend> cpu_backend(uint32_t threads) {
   return make_cpu_backend({.threads = threads}).value();
 }
@@ -45,7 +59,7 @@ struct Tensor {
   Bytes data;
   std::vector<float> values;  // decoded
 
-  TensorView view() const { return {type, rows, cols, data}; }
+  TensorView view() const { return {type, rows, cols, data, {}}; }
 };
 
 inline void put_half(Bytes& data, size_t at, double value) {

@@ -1,5 +1,8 @@
 #include "kernels/cpu/cpu_weight.h"
 
+#include <algorithm>
+#include <atomic>
+
 #include "tests/kernels/cpu/cpu_test_support.h"
 
 namespace weft::kernels {
@@ -29,6 +32,22 @@ TEST(CpuWeight, ReadsRowsBackFromPanelsBitForBit) {
       weight->read_row(index, row, scratch);
       EXPECT_TRUE(std::equal(row.begin(), row.end(), tensor.values.begin() + index * 256));
     }
+  }
+}
+
+TEST(CpuWeight, LetsGoOfEveryByteOnceItIsRead) {
+  Random random(test::test_seed(57));
+  const auto pool = ThreadPool::create(3).value();
+  for (const WeightUse use : {WeightUse::kMatmul, WeightUse::kLookup}) {
+    const Tensor tensor = make_tensor(model::TensorType::kQ8_0, 5003, 1024, random);
+    std::vector<std::atomic<uint8_t>> times(tensor.data.size());
+    TensorView view = tensor.view();
+    view.done_with = [&](ByteView part) {
+      const size_t begin = size_t(part.data() - tensor.data.data());
+      for (size_t i = begin; i < begin + part.size(); ++i) times[i].fetch_add(1);
+    };
+    ASSERT_TRUE(CpuWeight::load(view, use, *pool).ok());
+    EXPECT_TRUE(std::all_of(times.begin(), times.end(), [](const auto& n) { return n == 1; }));
   }
 }
 

@@ -98,7 +98,7 @@ void add_bench(CLI::App& app, CliContext& context) {
                    "streams that decode together; several as 1,2,4,8")
       ->delimiter(',')
       ->capture_default_str();
-  command->add_option("--kv", options->kv, "type of the KV cache: f16 or f32")
+  command->add_option("--kv", options->kv, "type of the KV cache: f16, f32 or q8_0")
       ->capture_default_str();
   command->add_option("--repeat", options->repeat, "runs; their median counts")
       ->check(CLI::Range(1u, 1000u))
@@ -122,7 +122,8 @@ void add_logits(CLI::App& app, CliContext& context) {
   command->add_option("--out", options->out, "float32 [tokens, vocabulary]")->required();
   command->add_option("--chunk", options->chunk, "tokens evaluated at a time; 0: all");
   command->add_option("--split", options->split, "layers before which a new stage begins: 4,9");
-  command->add_option("--kv", options->kv, "f32 or f16")->capture_default_str();
+  command->add_option("--kv", options->kv, "type of the KV cache: f32, f16 or q8_0")
+      ->capture_default_str();
   add_machine_options(command, options->backend, options->threads);
   command->callback([&context, options, argument] {
     run_command(context, [&]() -> Result<> {

@@ -101,8 +101,7 @@ void attend_heads(const AttentionTask& task) {
     for (uint32_t d = 0; d < task.value_stride; ++d) sums[h][d] = 0;
   }
   for (uint32_t begin = 0; begin < task.length; begin += kPage) {
-    const uint64_t page = task.pages[begin / kPage];
-    const auto* keys = reinterpret_cast<const Element*>(task.first_page + page * task.page_stride);
+    const auto* keys = reinterpret_cast<const Element*>(attention_page(task, begin / kPage));
     const Element* values = keys + task.head_dim * kPage;
     const uint32_t count = task.length - begin < kPage ? task.length - begin : kPage;
     constexpr int kPairs = H / 2;
@@ -163,6 +162,36 @@ void append_f32(const KvAppend& a) {
 void append_f16(const KvAppend& a) {
   append<uint16_t>(a);
 }
+
+// Codes of 8 elements as floats.
+static inline __m256 load_codes(const uint8_t* codes) {
+  const __m128i eight = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes));
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(eight));
+}
+
+void expand_q8_0(const uint8_t* page, uint32_t head_dim, uint32_t value_stride, float* expanded) {
+  const QuantizedPage layout = quantized_page(head_dim, value_stride);
+  const uint8_t* codes = page;
+  for (uint32_t b = 0; b < layout.blocks; ++b) {
+    const uint8_t* halves = page + layout.key_scales_at + 64 * b;
+    __m256 scales[4];
+    for (int i = 0; i < 4; ++i) scales[i] = load_halves(halves + 16 * i);
+    const uint32_t end = 32 * (b + 1) < head_dim ? 32 * (b + 1) : head_dim;
+    for (uint32_t d = 32 * b; d < end; ++d, codes += kPage, expanded += kPage) {
+      for (int i = 0; i < 4; ++i) {
+        _mm256_storeu_ps(expanded + 8 * i, _mm256_mul_ps(scales[i], load_codes(codes + 8 * i)));
+      }
+    }
+  }
+  for (uint32_t t = 0; t < kPage; ++t) {
+    for (uint32_t d = 0; d < value_stride; d += 8, codes += 8, expanded += 8) {
+      uint16_t half;  // value_stride is head_dim rounded up to 8: d / 32 is below `blocks`
+      __builtin_memcpy(&half, page + layout.value_scales_at + 2 * (t * layout.blocks + d / 32), 2);
+      _mm256_storeu_ps(expanded, _mm256_mul_ps(_mm256_set1_ps(_cvtsh_ss(half)), load_codes(codes)));
+    }
+  }
+}
+
 void attend_f32(const AttentionTask& task) {
   attend<float>(task);
 }

@@ -108,8 +108,7 @@ void wide_heads(const AttentionTask& task) {
     for (uint32_t d = 0; d < task.value_stride; ++d) sums[h][d] = 0;
   }
   for (uint32_t begin = 0; begin < task.length; begin += kWidePage) {
-    const uint64_t page = task.pages[begin / kWidePage];
-    const auto* keys = reinterpret_cast<const Element*>(task.first_page + page * task.page_stride);
+    const auto* keys = reinterpret_cast<const Element*>(attention_page(task, begin / kWidePage));
     const Element* values = keys + task.head_dim * kWidePage;
     const uint32_t count = task.length - begin < kWidePage ? task.length - begin : kWidePage;
     wide_scores<Element, H>(keys, task.q, task.head_dim, scores);

@@ -100,8 +100,7 @@ void attend_heads(const AttentionTask& task) {
     for (uint32_t d = 0; d < task.value_stride; ++d) sums[h][d] = 0;
   }
   for (uint32_t begin = 0; begin < task.length; begin += kPage) {
-    const uint64_t page = task.pages[begin / kPage];
-    const auto* keys = reinterpret_cast<const Element*>(task.first_page + page * task.page_stride);
+    const auto* keys = reinterpret_cast<const Element*>(attention_page(task, begin / kPage));
     const Element* values = keys + task.head_dim * kPage;
     const uint32_t count = task.length - begin < kPage ? task.length - begin : kPage;
     constexpr int kPairs = H / 2;

@@ -1,10 +1,12 @@
 // The KV cache's pages written and read in plain C++.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "base/assert.h"
 #include "kernels/cpu/scalar_kernels.h"
 #include "kernels/kv_cache.h"
+#include "kernels/kv_quantize.h"
 #include "model/tensor_type.h"
 
 namespace weft::kernels::scalar {
@@ -41,8 +43,7 @@ void attend_head(const AttentionTask& task, const float* q, float* out) {
   float total = 0;
   float sums[kHeadDimMax] = {};
   for (uint32_t begin = 0; begin < task.length; begin += kPageTokens) {
-    const uint32_t page = task.pages[begin / kPageTokens];
-    const auto* keys = reinterpret_cast<const Element*>(task.first_page + page * task.page_stride);
+    const auto* keys = reinterpret_cast<const Element*>(attention_page(task, begin / kPageTokens));
     const Element* values = keys + task.head_dim * kPageTokens;
     const uint32_t count = task.length - begin < kPageTokens ? task.length - begin : kPageTokens;
 
@@ -83,6 +84,43 @@ void append_f32(const KvAppend& a) {
 void append_f16(const KvAppend& a) {
   append<uint16_t>(a);
 }
+
+void append_q8_0(const KvAppend& a) {
+  const QuantizedPage layout = quantized_page(a.head_dim, a.value_stride);
+  auto* keys = reinterpret_cast<int8_t*>(a.page) + a.slot;
+  auto* values = reinterpret_cast<int8_t*>(a.page + layout.values_at) + a.slot * a.value_stride;
+  auto* key_scales = reinterpret_cast<uint16_t*>(a.page + layout.key_scales_at) + a.slot;
+  auto* value_scales =
+      reinterpret_cast<uint16_t*>(a.page + layout.value_scales_at) + a.slot * layout.blocks;
+  for (uint32_t b = 0; b < layout.blocks; ++b) {
+    const uint32_t begin = b * kKvBlock;
+    const uint32_t count = std::min(kKvBlock, a.head_dim - begin);
+    int8_t codes[kKvBlock];
+    key_scales[b * kPageTokens] = quantize_kv_block({a.key + begin, count}, codes);
+    for (uint32_t i = 0; i < count; ++i) keys[(begin + i) * kPageTokens] = codes[i];
+    value_scales[b] = quantize_kv_block({a.value + begin, count}, values + begin);
+  }
+}
+
+void expand_q8_0(const uint8_t* page, uint32_t head_dim, uint32_t value_stride, float* expanded) {
+  const QuantizedPage layout = quantized_page(head_dim, value_stride);
+  const auto* codes = reinterpret_cast<const int8_t*>(page);
+  const auto* key_scales = reinterpret_cast<const uint16_t*>(page + layout.key_scales_at);
+  const auto* value_scales = reinterpret_cast<const uint16_t*>(page + layout.value_scales_at);
+  for (uint32_t d = 0; d < head_dim; ++d) {
+    const uint16_t* scales = key_scales + d / kKvBlock * kPageTokens;
+    for (uint32_t t = 0; t < kPageTokens; ++t) {
+      *expanded++ = model::f16_to_f32(scales[t]) * float(*codes++);
+    }
+  }
+  for (uint32_t t = 0; t < kPageTokens; ++t) {
+    for (uint32_t d = 0; d < value_stride; ++d) {
+      const uint32_t block = std::min(d / kKvBlock, layout.blocks - 1);
+      *expanded++ = model::f16_to_f32(value_scales[t * layout.blocks + block]) * float(*codes++);
+    }
+  }
+}
+
 void attend_f32(const AttentionTask& task) {
   attend<float>(task);
 }

@@ -291,7 +291,9 @@ void CpuBackend::append_kv(KvStore& kv, uint32_t layer, const Buffer& k, const B
   const size_t row_floats = size_t{shape.kv_head_count} * shape.head_dim;
   const float* keys = floats(k, rows.size() * row_floats);
   const float* values = floats(v, rows.size() * row_floats);
-  const auto append = shape.type == KvType::kF32 ? table_.append_f32 : table_.append_f16;
+  const auto append = shape.type == KvType::kF32   ? table_.append_f32
+                      : shape.type == KvType::kF16 ? table_.append_f16
+                                                   : table_.append_q8_0;
   split(rows.size() * row_floats, row_floats, [&](size_t begin, size_t end) {
     for (size_t row = begin / row_floats; row < end / row_floats; ++row) {
       const uint32_t position = rows[row].position;
@@ -317,7 +319,8 @@ void CpuBackend::attention(Buffer& out, const Buffer& q, const KvStore& kv, uint
   const size_t row_floats = size_t{params.head_count} * params.head_dim;
   const float* queries = floats(q, rows.size() * row_floats);
   float* results = floats(out, rows.size() * row_floats);
-  const auto attend = shape.type == KvType::kF32 ? table_.attend_f32 : table_.attend_f16;
+  const bool quantized = shape.type == KvType::kQ8_0;
+  const auto attend = shape.type == KvType::kF16 ? table_.attend_f16 : table_.attend_f32;
   for (const KvRow& row : rows) {
     WEFT_ASSERT(row.position / kPageTokens < row.pages.size());
     for (uint32_t page : row.pages) WEFT_ASSERT(page < shape.page_count);
@@ -327,12 +330,14 @@ void CpuBackend::attention(Buffer& out, const Buffer& q, const KvStore& kv, uint
   pool_->parallel_for(row_count * params.kv_head_count, [&](uint32_t chunk) {
     const uint32_t kv_head = chunk / row_count;
     const KvRow& row = rows[chunk % row_count];
+    alignas(64) float expanded[kPageTokens * 2 * kHeadDimMax];  // touched for q8_0 only
     for (uint32_t done = 0; done < shared; done += kSharedHeadsMax) {
       const size_t at =
           chunk % row_count * row_floats + (size_t{kv_head} * shared + done) * params.head_dim;
       attend({store.head(layer, 0, kv_head), store.page_stride(), row.pages.data(),
               row.position + 1, params.head_dim, store.value_stride(),
-              std::min(kSharedHeadsMax, shared - done), params.scale, queries + at, results + at});
+              std::min(kSharedHeadsMax, shared - done), params.scale, queries + at, results + at,
+              quantized ? table_.expand_q8_0 : nullptr, expanded});
     }
   });
 }

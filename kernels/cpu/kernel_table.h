@@ -63,7 +63,18 @@ struct AttentionTask {
   float scale;
   const float* q;  // [heads, head_dim]
   float* out;      // [heads, head_dim]
+  // A q8_0 cache: turns a page into one of floats, at `expanded`. Null otherwise.
+  void (*expand)(const uint8_t* page, uint32_t head_dim, uint32_t value_stride, float* expanded);
+  float* expanded;
 };
+
+// The task's page `index`, as its attend function reads it.
+static inline const uint8_t* attention_page(const AttentionTask& task, uint32_t index) {
+  const uint8_t* page = task.first_page + uint64_t{task.pages[index]} * task.page_stride;
+  if (task.expand == nullptr) return page;
+  task.expand(page, task.head_dim, task.value_stride, task.expanded);
+  return reinterpret_cast<const uint8_t*>(task.expanded);
+}
 
 // Stores one row's key and value of one head at `slot` of a page.
 struct KvAppend {
@@ -74,6 +85,21 @@ struct KvAppend {
   const float* key;       // [head_dim]
   const float* value;
 };
+
+// The parts of one head's q8_0 page, all of 32 positions: codes of keys [head_dim][32] and of
+// values [32][value_stride], then f16 scales of keys [blocks][32] and of values [32][blocks], a
+// block being 32 elements of the head.
+struct QuantizedPage {
+  uint32_t blocks;
+  uint64_t values_at, key_scales_at, value_scales_at, bytes;
+};
+static inline QuantizedPage quantized_page(uint32_t head_dim, uint32_t value_stride) {
+  const uint32_t blocks = (head_dim + 31) / 32;
+  const uint64_t values_at = uint64_t{32} * head_dim;
+  const uint64_t key_scales_at = values_at + uint64_t{32} * value_stride;
+  const uint64_t value_scales_at = key_scales_at + uint64_t{64} * blocks;
+  return {blocks, values_at, key_scales_at, value_scales_at, value_scales_at + 64 * blocks};
+}
 
 struct KernelTable {
   const char* name;
@@ -95,6 +121,10 @@ struct KernelTable {
 
   void (*append_f32)(const KvAppend& append);
   void (*append_f16)(const KvAppend& append);
+  // For a q8_0 cache, whose pages are attended to as expanded ones of floats.
+  void (*append_q8_0)(const KvAppend& append);
+  void (*expand_q8_0)(const uint8_t* page, uint32_t head_dim, uint32_t value_stride,
+                      float* expanded);
   void (*attend_f32)(const AttentionTask& task);
   void (*attend_f16)(const AttentionTask& task);
 };

@@ -5,6 +5,7 @@
 #if defined(__x86_64__)
 
 #include "kernels/cpu/avx2_kernels.h"
+#include "kernels/cpu/scalar_kernels.h"
 #include "kernels/cpu/simd_avx2.h"
 
 namespace weft::kernels {
@@ -194,6 +195,8 @@ const KernelTable* avx2_kernels() {
       .add = avx2::add,
       .append_f32 = avx2::append_f32,
       .append_f16 = avx2::append_f16,
+      .append_q8_0 = scalar::append_q8_0,
+      .expand_q8_0 = avx2::expand_q8_0,
       .attend_f32 = avx2::attend_f32,
       .attend_f16 = avx2::attend_f16,
   };

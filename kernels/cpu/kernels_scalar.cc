@@ -96,6 +96,8 @@ const KernelTable& scalar_kernels() {
       .add = add,
       .append_f32 = scalar::append_f32,
       .append_f16 = scalar::append_f16,
+      .append_q8_0 = scalar::append_q8_0,
+      .expand_q8_0 = scalar::expand_q8_0,
       .attend_f32 = scalar::attend_f32,
       .attend_f16 = scalar::attend_f16,
   };

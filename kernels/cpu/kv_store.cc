@@ -11,9 +11,13 @@ Result<std::unique_ptr<CpuKvStore>> CpuKvStore::create(const KvShape& shape) {
                                               " elements; this backend takes 1 to ", kHeadDimMax));
   }
   std::unique_ptr<CpuKvStore> store(new CpuKvStore(shape));
-  const uint64_t element = shape.type == KvType::kF32 ? 4 : 2;
   store->value_stride_ = (shape.head_dim + 7) / 8 * 8;
-  store->head_stride_ = element * kPageTokens * (shape.head_dim + store->value_stride_);
+  if (shape.type == KvType::kQ8_0) {
+    store->head_stride_ = quantized_page(shape.head_dim, store->value_stride_).bytes;
+  } else {
+    const uint64_t element = shape.type == KvType::kF32 ? 4 : 2;
+    store->head_stride_ = element * kPageTokens * (shape.head_dim + store->value_stride_);
+  }
   store->page_stride_ = store->head_stride_ * shape.kv_head_count;  // below 2^50
   uint64_t bytes = 0;
   if (__builtin_mul_overflow(store->page_stride_, shape.page_count, &bytes) ||

@@ -1,7 +1,8 @@
 // CpuKvStore: pages of keys and values in memory, laid out as the attention loops read them.
 //
 // [layer][page][kv head] blocks; a block holds keys as [head_dim][kPageTokens] (a vector's lane is
-// a position) and then values as [kPageTokens][value_stride] (a lane is an element).
+// a position) and then values as [kPageTokens][value_stride] (a lane is an element); for q8_0,
+// codes and scales as QuantizedPage says.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,9 @@
 #include "kernels/reference/kv.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
+#include "kernels/kv_quantize.h"
 #include "kernels/memory.h"
 #include "model/tensor_type.h"
 
@@ -10,7 +13,7 @@ Result<std::unique_ptr<Kv>> Kv::make(const KvShape& shape) {
   const size_t count =
       2 * size_t{shape.layer_count} * shape.page_count * kPageTokens * shape.kv_dim();
   auto kv = std::unique_ptr<Kv>(new Kv(shape));
-  if (shape.type == KvType::kF32) {
+  if (shape.type != KvType::kF16) {
     WEFT_TRY(kv->f32_, make_array<float>(count, "the KV cache"));
   } else {
     WEFT_TRY(kv->f16_, make_array<uint16_t>(count, "the KV cache"));
@@ -30,11 +33,25 @@ size_t Kv::offset(uint32_t layer, Part part, uint32_t position, const KvRow& row
 
 void Kv::put(size_t offset, std::span<const float> from) {
   WEFT_ASSERT(from.size() == shape().kv_dim());
+  if (shape().type == KvType::kQ8_0) return put_rounded(offset, from);
   for (size_t i = 0; i < from.size(); ++i) {
     if (shape().type == KvType::kF32) {
       f32_[offset + i] = from[i];
     } else {
       f16_[offset + i] = model::f32_to_f16(from[i]);
+    }
+  }
+}
+
+void Kv::put_rounded(size_t offset, std::span<const float> from) {
+  const size_t dim = shape().head_dim;
+  for (size_t head = 0; head < from.size(); head += dim) {
+    for (size_t begin = 0; begin < dim; begin += kKvBlock) {
+      const size_t count = std::min<size_t>(kKvBlock, dim - begin);
+      int8_t codes[kKvBlock];
+      const float scale =
+          model::f16_to_f32(quantize_kv_block(from.subspan(head + begin, count), codes));
+      for (size_t i = 0; i < count; ++i) f32_[offset + head + begin + i] = scale * codes[i];
     }
   }
 }
@@ -52,7 +69,7 @@ std::vector<float> Kv::gather(uint32_t layer, Part part, const KvRow& row) const
     const size_t from = offset(layer, part, position, row);
     float* to = gathered.data() + position * dim;
     for (size_t i = 0; i < dim; ++i) {
-      to[i] = shape().type == KvType::kF32 ? f32_[from + i] : model::f16_to_f32(f16_[from + i]);
+      to[i] = shape().type == KvType::kF16 ? model::f16_to_f32(f16_[from + i]) : f32_[from + i];
     }
   }
   return gathered;

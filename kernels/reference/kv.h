@@ -1,5 +1,6 @@
 // The reference backend's KV store: plain arrays [layer][key, value][page][slot][kv_dim], in f32 or
-// f16.
+// f16. A q8_0 store rounds as kv_quantize.h says and keeps what that gives as f32: a yardstick of
+// what is computed, not of memory.
 #pragma once
 
 #include <memory>
@@ -27,6 +28,7 @@ class Kv : public KvStore {
   explicit Kv(const KvShape& shape) : KvStore(shape) {}
   size_t offset(uint32_t layer, Part part, uint32_t position, const KvRow& row) const;
   void put(size_t offset, std::span<const float> from);
+  void put_rounded(size_t offset, std::span<const float> from);
   std::vector<float> gather(uint32_t layer, Part part, const KvRow& row) const;
 
   std::vector<float> f32_;  // one of the two is empty

@@ -9,7 +9,7 @@ namespace weft::kernels {
 namespace {
 
 TEST(EvaluateLogits, ChunksAndCutsGiveTheSameBytes) {
-  for (const KvType kv_type : {KvType::kF32, KvType::kF16}) {
+  for (const KvType kv_type : {KvType::kF32, KvType::kF16, KvType::kQ8_0}) {
     const TinyModel tiny;
     const auto backend = make_reference_backend();
     const auto tokens = tiny.tokens(70);
@@ -31,8 +31,11 @@ TEST(EvaluateLogits, TheCacheTypeMatters) {
   const auto tokens = tiny.tokens(8);
   const auto f32 = evaluate_logits(*backend, tiny.get(), tokens, {.kv_type = KvType::kF32}).value();
   const auto f16 = evaluate_logits(*backend, tiny.get(), tokens, {.kv_type = KvType::kF16}).value();
+  const auto q8 = evaluate_logits(*backend, tiny.get(), tokens, {.kv_type = KvType::kQ8_0}).value();
   EXPECT_NE(f32, f16);
+  EXPECT_NE(f32, q8);
   for (size_t i = 0; i < f32.size(); ++i) EXPECT_NEAR(f32[i], f16[i], 0.05);
+  for (size_t i = 0; i < f32.size(); ++i) EXPECT_NEAR(f32[i], q8[i], 0.2);
 }
 
 TEST(EvaluateLogits, WhatDoesNotFitIsInvalidAndSaysWhy) {

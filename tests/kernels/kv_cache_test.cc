@@ -101,6 +101,7 @@ TEST(KvType, NamesAreParsedAndOthersRefusedWithWhatIsPossible) {
   EXPECT_EQ(parse_kv_type("f32").value(), KvType::kF32);
   EXPECT_EQ(parse_kv_type("f16").value(), KvType::kF16);
   EXPECT_EQ(parse_kv_type(kv_type_name(KvType::kF16)).value(), KvType::kF16);
+  EXPECT_EQ(parse_kv_type(kv_type_name(KvType::kQ8_0)).value(), KvType::kQ8_0);
   const auto refused = parse_kv_type("f8");
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, ErrorCode::kInvalid);
@@ -113,6 +114,8 @@ TEST(KvShape, CountsKeysAndValuesOfAllLayers) {
   EXPECT_EQ(shape.bytes(), 32u * 1024 * 2 * kPageTokens);
   shape.type = KvType::kF32;
   EXPECT_EQ(shape.bytes_per_token(), 64u * 1024);
+  shape.type = KvType::kQ8_0;
+  EXPECT_EQ(shape.bytes_per_token(), 17u * 1024);  // 34 bytes for every 32 elements
 }
 
 }  // namespace

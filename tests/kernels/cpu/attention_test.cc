@@ -3,6 +3,7 @@
 #include <limits>
 #include <numeric>
 
+#include "kernels/kv_quantize.h"
 #include "tests/kernels/cpu/cpu_test_support.h"
 
 namespace weft::kernels {
@@ -23,6 +24,21 @@ struct Session {
     if (type == KvType::kF16) {
       for (auto* all : {&keys, &values}) {
         for (float& value : *all) value = model::f16_to_f32(model::f32_to_f16(value));
+      }
+    }
+    if (type == KvType::kQ8_0) {
+      round_blocks(keys);
+      round_blocks(values);
+    }
+  }
+  void round_blocks(std::vector<float>& all) const {
+    for (size_t head = 0; head < all.size(); head += params.head_dim) {
+      for (size_t begin = 0; begin < params.head_dim; begin += kKvBlock) {
+        const size_t size = std::min<size_t>(kKvBlock, params.head_dim - begin);
+        const std::span<float> block(all.data() + head + begin, size);
+        int8_t codes[kKvBlock];
+        const float scale = model::f16_to_f32(quantize_kv_block(block, codes));
+        for (size_t i = 0; i < size; ++i) block[i] = scale * codes[i];
       }
     }
   }
@@ -86,7 +102,7 @@ TEST(Attention, IsTheSoftmaxWeightedMeanForAnyHeadsLengthsAndTypes) {
   const uint64_t seed = test::test_seed(41);
   for (const KernelTable* table : tables()) {
     const auto backend = cpu_backend(2, *table);
-    for (const KvType type : {KvType::kF32, KvType::kF16}) {
+    for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8_0}) {
       for (const AttentionParams params : {AttentionParams{8, 2, 64, 0.125f},
                                            {3, 3, 5, 0.4f},
                                            {7, 1, 24, 0.2f},
@@ -127,7 +143,7 @@ TEST(Attention, HugeScoresDoNotOverflow) {
 TEST(Attention, RowsHaveTheSameBitsInAnyBatchAndOnAnyThreads) {
   const AttentionParams params{8, 2, 40, 0.158f};
   for (const KernelTable* table : tables()) {
-    for (const KvType type : {KvType::kF32, KvType::kF16}) {
+    for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8_0}) {
       const auto one = cpu_backend(1, *table);
       const auto three = cpu_backend(3, *table);
       Session alone(*one, type, params, 77, 9), batched(*three, type, params, 77, 9);
@@ -150,7 +166,7 @@ TEST(Attention, RowsHaveTheSameBitsInAnyBatchAndOnAnyThreads) {
 
 TEST(Attention, OfTheWiderTablesHasTheBitsOfAvx2) {
   if (tables_like_avx2().empty()) GTEST_SKIP() << "no table beside AVX2's can be run here";
-  for (const KvType type : {KvType::kF32, KvType::kF16}) {
+  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8_0}) {
     for (const AttentionParams params : {AttentionParams{8, 2, 64, 0.125f},
                                          {3, 3, 80, 0.1f},
                                          {7, 1, 128, 0.2f},

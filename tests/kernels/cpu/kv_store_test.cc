@@ -8,7 +8,7 @@ namespace weft::kernels {
 namespace {
 
 TEST(CpuKvStore, HeadsLieApartAndTogetherTakeTheShapesBytes) {
-  for (const KvType type : {KvType::kF32, KvType::kF16}) {
+  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8_0}) {
     const KvShape shape{type, 3, 2, 64, 5};
     const auto store = CpuKvStore::create(shape).value();
     const uint64_t head_bytes = shape.bytes() / (3 * 2 * 5);

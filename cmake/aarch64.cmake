@@ -24,4 +24,5 @@ set(CURL_LIBRARY_RELEASE "${libraries}/libcurl.so" CACHE FILEPATH "")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-Wl,-rpath-link,${libraries}:${CMAKE_SYSROOT}/lib/aarch64-linux-gnu")
 
 find_program(WEFT_QEMU NAMES qemu-aarch64-static qemu-aarch64)
-set(CMAKE_CROSSCOMPILING_EMULATOR "${WEFT_QEMU};-L;${CMAKE_SYSROOT}")
+# -E tells the tests that they are emulated.
+set(CMAKE_CROSSCOMPILING_EMULATOR "${WEFT_QEMU};-E;WEFT_EMULATED=1;-L;${CMAKE_SYSROOT}")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Puts Debian's arm64 packages, and all they depend on, unpacked into build-aarch64-sysroot/: what
 # the preset `aarch64` compiles and links against. The machine's own packages are not touched: apt
-# works here on a state of its own, in that folder. Run by `scripts/setup.sh --aarch64 PACKAGES`.
+# works here on a state of its own, in that folder. Run by `scripts/setup.sh --aarch64`.
 #   scripts/sysroot.sh PACKAGE...
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,7 +25,7 @@ done
 
 # Links that name /lib or /usr mean the sysroot's.
 find "$sysroot/usr" "$sysroot/lib" -type l -lname '/*' -print0 | while IFS= read -r -d '' link; do
-  ln -sfn "$sysroot$(readlink "$link")" "$link"
+  ln -sfnr "$sysroot$(readlink "$link")" "$link"
 done
 rm -rf "$sysroot/apt"
 printf '%s' "$*" >"$sysroot/packages"

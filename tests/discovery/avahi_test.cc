@@ -147,6 +147,7 @@ class AvahiSide {
 class Avahi : public testing::Test {
  protected:
   void SetUp() override {
+    WEFT_SKIP_IF_EMULATED("socket options of multicast");
     for (const char* tool : {"avahi-daemon", "avahi-browse", "avahi-publish", "dbus-daemon"}) {
       if (!command(std::string("PATH=$PATH:/usr/sbin command -v ") + tool)) {
         GTEST_SKIP() << "skipped: " << tool << " is not installed";

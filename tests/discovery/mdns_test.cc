@@ -8,6 +8,7 @@
 
 #include "tests/discovery/live.h"
 #include "tests/discovery/namespace.h"
+#include "tests/support/support.h"
 
 namespace weft::discovery::test {
 namespace {
@@ -23,6 +24,7 @@ std::unique_ptr<Mdns> open_on_lo() {
 }
 
 TEST(Mdns, TwoNodesOnLoopbackFindUpdateAndLoseOneAnother) {
+  WEFT_SKIP_IF_EMULATED("socket options of multicast");
   in_own_network([] {
     using Kind = DiscoveryEvent::Kind;
     const SystemClock clock;
@@ -56,6 +58,7 @@ TEST(Mdns, TwoNodesOnLoopbackFindUpdateAndLoseOneAnother) {
 }
 
 TEST(Mdns, ANameThatIsTakenGetsANumber) {
+  WEFT_SKIP_IF_EMULATED("socket options of multicast");
   in_own_network([] {
     const SystemClock clock;
     auto a = open_on_lo();
@@ -87,6 +90,7 @@ TEST(Mdns, AMalformedServiceTypeIsRefused) {
 }
 
 TEST(Mdns, AnInterfaceThatAppearsIsUsedAndOneThatGoesIsLost) {
+  WEFT_SKIP_IF_EMULATED("socket options of multicast");
   if (!can_make_networks()) GTEST_SKIP() << "skipped: needs root and the `ip` command";
   in_own_network([] {
     const SystemClock clock;

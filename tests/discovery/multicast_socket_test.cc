@@ -9,6 +9,7 @@
 #include <array>
 
 #include "tests/discovery/namespace.h"
+#include "tests/support/support.h"
 
 namespace weft::discovery::test {
 namespace {
@@ -27,6 +28,7 @@ std::optional<Datagram> next_datagram(MulticastSocket& socket, std::span<uint8_t
 class OnOwnNetwork : public testing::Test {
  protected:
   void SetUp() override {
+    WEFT_SKIP_IF_EMULATED("socket options of multicast");
     if (!can_make_networks()) GTEST_SKIP() << "skipped: needs root and the `ip` command";
   }
   static Link link_named(const std::string& name) {

@@ -36,4 +36,8 @@ uint64_t test_seed(uint64_t fallback) {
   return seed;
 }
 
+bool emulated() {
+  return std::getenv("WEFT_EMULATED") != nullptr;
+}
+
 }  // namespace weft::test

@@ -32,7 +32,15 @@ class TemporaryFolder {
 // that a failing run can be replayed.
 uint64_t test_seed(uint64_t fallback);
 
+// Whether this is a cross build's test under an emulator, which says so in $WEFT_EMULATED. Such a
+// test cannot start itself again, and has not all of the system's calls.
+bool emulated();
+
 }  // namespace weft::test
+
+// Skips the test under an emulator, and says what that lacks.
+#define WEFT_SKIP_IF_EMULATED(lacks) \
+  if (::weft::test::emulated()) GTEST_SKIP() << "skipped: the emulator lacks " lacks
 
 // Declares `dir`, the golden folder, or skips the test and says why.
 #define WEFT_GOLDEN_OR_SKIP(dir)                                                             \

@@ -89,8 +89,17 @@ void add_bench(CLI::App& app, CliContext& context) {
   auto options = std::make_shared<BenchOptions>();
   auto argument = std::make_shared<ModelArgument>();
   argument->add_to(command);
-  command->add_option("-p", options->prompt_tokens, "tokens of the prompt")->capture_default_str();
+  command->add_option("-p", options->prompt_tokens, "tokens of the prompt; several as 128,512")
+      ->delimiter(',')
+      ->capture_default_str();
   command->add_option("-n", options->new_tokens, "tokens of the answer")->capture_default_str();
+  command
+      ->add_option("--sessions", options->sessions,
+                   "streams that decode together; several as 1,2,4,8")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_option("--kv", options->kv, "type of the KV cache: f16 or f32")
+      ->capture_default_str();
   command->add_option("--repeat", options->repeat, "runs; their median counts")
       ->check(CLI::Range(1u, 1000u))
       ->capture_default_str();

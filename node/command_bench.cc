@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <functional>
 
 #include <nlohmann/json.hpp>
 
@@ -19,7 +21,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr SessionId kSession{1};
 constexpr uint32_t kRowsMax = 512;
 
 // Ids spread over the vocabulary; what they mean does not change the work.
@@ -27,18 +28,18 @@ TokenId some_token(uint32_t position, uint32_t vocab_size) {
   return TokenId((uint64_t{position} * 7919 + 13) % vocab_size);
 }
 
-// Computes rows [first, first + count); seconds it took.
-Result<double> time_rows(kernels::Slice& slice, const model::ModelConfig& config, uint32_t first,
-                         uint32_t count) {
+// Computes rows [first, first + count) of a session; seconds it took.
+Result<double> time_prefill(kernels::Slice& slice, const model::ModelConfig& config,
+                            SessionId session, uint32_t count) {
   const SystemClock clock;
   const Time start = clock.now();
   for (uint32_t done = 0; done < count;) {
     if (interrupted()) return Error(ErrorCode::kCancelled, "interrupted");
     const uint32_t rows = std::min(kRowsMax, count - done);
     kernels::SliceBatch batch;
-    batch.sequences = {{kSession, first + done, rows, done + rows == count ? 1u : 0u}};
+    batch.sequences = {{session, done, rows, done + rows == count ? 1u : 0u}};
     for (uint32_t i = 0; i < rows; ++i) {
-      batch.tokens.push_back(some_token(first + done + i, config.vocab_size));
+      batch.tokens.push_back(some_token(done + i, config.vocab_size));
     }
     WEFT_CHECK(slice.forward(batch));
     done += rows;
@@ -46,59 +47,156 @@ Result<double> time_rows(kernels::Slice& slice, const model::ModelConfig& config
   return to_seconds(clock.now() - start);
 }
 
+// One step of all sessions at `position`; seconds it took.
+Result<double> time_step(kernels::Slice& slice, const model::ModelConfig& config, uint32_t sessions,
+                         uint32_t position) {
+  if (interrupted()) return Error(ErrorCode::kCancelled, "interrupted");
+  kernels::SliceBatch batch;
+  for (uint32_t s = 0; s < sessions; ++s) {
+    batch.sequences.push_back({SessionId{s + 1}, position, 1, 1});
+    batch.tokens.push_back(some_token(position + s, config.vocab_size));
+  }
+  const SystemClock clock;
+  const Time start = clock.now();
+  WEFT_CHECK(slice.forward(batch));
+  return to_seconds(clock.now() - start);
+}
+
+Result<BenchPoint> measure_point(kernels::Slice& slice, const model::ModelConfig& config,
+                                 const BenchOptions& options, uint32_t prompt_tokens,
+                                 uint32_t sessions, const std::function<void()>& progress) {
+  std::vector<double> prefill, decode;
+  for (uint32_t run = 0; run < options.repeat; ++run) {
+    double prefill_s = 0;
+    for (uint32_t s = 0; s < sessions; ++s) {
+      WEFT_TRY(const double session_s,
+               time_prefill(slice, config, SessionId{s + 1}, prompt_tokens));
+      prefill_s += session_s;
+    }
+    double decode_s = 0;
+    for (uint32_t i = 0; i < options.new_tokens; ++i) {
+      WEFT_TRY(const double step_s, time_step(slice, config, sessions, prompt_tokens + i));
+      decode_s += step_s;
+    }
+    prefill.push_back(sessions * prompt_tokens / std::max(prefill_s, 1e-9));
+    decode.push_back(sessions * options.new_tokens / std::max(decode_s, 1e-9));
+    progress();
+  }
+  for (uint32_t s = 0; s < sessions; ++s) slice.release(SessionId{s + 1});
+  return BenchPoint{prompt_tokens, sessions, median(prefill), median(decode)};
+}
+
 Result<> measure(kernels::Slice& slice, const model::ModelConfig& config,
                  const BenchOptions& options, BenchFigures& figures) {
   const SystemClock clock;
   Progress progress("measuring", Progress::Unit::kPercent, clock);
-  const uint32_t steps = options.repeat * (options.new_tokens + 1);
-  uint32_t step = 0;
-  std::vector<double> prefill, decode;
-  WEFT_CHECK(time_rows(slice, config, 0, 1));  // touches every page once
-  for (uint32_t run = 0; run < options.repeat; ++run) {
-    WEFT_TRY(const double prefill_s, time_rows(slice, config, 0, options.prompt_tokens));
-    progress.update(++step, steps);
-    double decode_s = 0;
-    for (uint32_t i = 0; i < options.new_tokens; ++i) {
-      WEFT_TRY(const double token_s, time_rows(slice, config, options.prompt_tokens + i, 1));
-      decode_s += token_s;
-      progress.update(++step, steps);
+  const size_t runs = options.prompt_tokens.size() * options.sessions.size() * options.repeat;
+  size_t run = 0;
+  WEFT_CHECK(time_step(slice, config, 1, 0));  // touches every page once
+  for (const uint32_t prompt_tokens : options.prompt_tokens) {
+    for (const uint32_t sessions : options.sessions) {
+      WEFT_TRY(const BenchPoint point,
+               measure_point(slice, config, options, prompt_tokens, sessions,
+                             [&] { progress.update(++run, runs); }));
+      figures.points.push_back(point);
     }
-    prefill.push_back(options.prompt_tokens / std::max(prefill_s, 1e-9));
-    decode.push_back(options.new_tokens / std::max(decode_s, 1e-9));
   }
-  figures.prefill_tps = median(prefill);
-  figures.decode_tps = median(decode);
   return {};
 }
 
-void print_figures(const BenchOptions& options, const BenchFigures& figures, uint32_t threads,
-                   const kernels::Backend& backend) {
-  if (options.json) {
-    const Json json = {{"model", model_name(options.model_path)},
-                       {"backend", backend.name()},
-                       {"detail", backend.detail()},
-                       {"threads", threads},
-                       {"prompt_tokens", options.prompt_tokens},
-                       {"new_tokens", options.new_tokens},
-                       {"repeat", options.repeat},
-                       {"prefill_tps", figures.prefill_tps},
-                       {"decode_tps", figures.decode_tps},
-                       {"read_gbps", figures.read_gbps},
-                       {"weight_bytes", figures.weight_bytes},
-                       {"roofline_fraction", figures.roofline_fraction()},
-                       {"load_s", figures.load_s}};
-    std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
-    return;
+// The most memory this process ever had, of the kernel's own count ("VmHWM:  1234 kB").
+uint64_t peak_resident_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    uint64_t kib = 0;
+    if (word == "VmHWM:" && status >> kib) return kib * 1024;
   }
+  return 0;
+}
+
+void print_json(const BenchOptions& options, const BenchFigures& figures, uint32_t threads,
+                const kernels::Backend& backend) {
+  const BenchPoint& first = figures.points[0];
+  Json json = {{"model", model_name(options.model_path)},
+               {"backend", backend.name()},
+               {"detail", backend.detail()},
+               {"threads", threads},
+               {"kv", options.kv},
+               {"prompt_tokens", first.prompt_tokens},
+               {"sessions", first.sessions},
+               {"new_tokens", options.new_tokens},
+               {"repeat", options.repeat},
+               {"prefill_tps", first.prefill_tps},
+               {"decode_tps", first.decode_tps},
+               {"read_gbps", figures.read_gbps},
+               {"weight_bytes", figures.weight_bytes},
+               {"resident_bytes", figures.resident_bytes},
+               {"roofline_fraction", figures.roofline_fraction()},
+               {"load_s", figures.load_s},
+               {"points", Json::array()}};
+  for (const BenchPoint& point : figures.points) {
+    json["points"].push_back({{"prompt_tokens", point.prompt_tokens},
+                              {"sessions", point.sessions},
+                              {"prefill_tps", point.prefill_tps},
+                              {"decode_tps", point.decode_tps}});
+  }
+  std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
+void print_text(const BenchOptions& options, const BenchFigures& figures,
+                const kernels::Backend& backend) {
   const std::string detail(backend.detail());
   std::printf("%s on %s (%s), median of %u\n", model_name(options.model_path).c_str(),
               std::string(backend.name()).c_str(), detail.c_str(), options.repeat);
-  std::printf("load             %10.2f s\n", figures.load_s);
-  std::printf("prefill %6u   %10.1f tokens/s\n", options.prompt_tokens, figures.prefill_tps);
-  std::printf("decode  %6u   %10.1f tokens/s\n", options.new_tokens, figures.decode_tps);
-  std::printf("weights read     %10s per token\n", format_bytes(figures.weight_bytes).c_str());
+  std::printf("load             %10.2f s, %s at most\n", figures.load_s,
+              format_bytes(figures.resident_bytes).c_str());
+  std::printf("weights read     %10s per step\n", format_bytes(figures.weight_bytes).c_str());
   std::printf("memory reads     %10.1f GB/s\n", figures.read_gbps);
-  std::printf("of the roofline  %10.0f %%\n", 100 * figures.roofline_fraction());
+  std::printf("of the roofline  %10.0f %%\n\n", 100 * figures.roofline_fraction());
+  std::printf("%8s %9s %17s %17s\n", "prompt", "sessions", "prefill tokens/s", "decode tokens/s");
+  for (const BenchPoint& point : figures.points) {
+    std::printf("%8u %9u %17.1f %17.1f\n", point.prompt_tokens, point.sessions, point.prefill_tps,
+                point.decode_tps);
+  }
+}
+
+// The largest of the contexts and numbers of sessions asked for, checked against the model.
+Result<kernels::SliceOptions> slice_options_of(const BenchOptions& options,
+                                               const model::ModelConfig& config) {
+  const auto outside = [](uint32_t n, uint32_t most) { return n == 0 || n > most; };
+  if (options.new_tokens == 0 || options.repeat == 0 || options.prompt_tokens.empty() ||
+      options.sessions.empty() ||
+      options.prompt_tokens.size() * options.sessions.size() > kBenchPointsMax) {
+    return Error(ErrorCode::kInvalid,
+                 cat("-n and --repeat must be at least 1, and -p times --sessions 1 to ",
+                     kBenchPointsMax, " points"));
+  }
+  uint32_t prompt_most = 0, sessions_most = 0;
+  for (const uint32_t prompt : options.prompt_tokens) {
+    const uint64_t needed = uint64_t{prompt} + options.new_tokens;
+    if (prompt == 0 || needed > config.context_length) {
+      return Error(ErrorCode::kInvalid, cat("-p and -n need a context of ", needed,
+                                            " tokens, the model has ", config.context_length));
+    }
+    prompt_most = std::max(prompt_most, prompt);
+  }
+  for (const uint32_t sessions : options.sessions) {
+    if (outside(sessions, kBenchSessionsMax)) {
+      return Error(ErrorCode::kInvalid, cat("--sessions is 1 to ", kBenchSessionsMax));
+    }
+    sessions_most = std::max(sessions_most, sessions);
+  }
+  const uint64_t page = kernels::kPageTokens;
+  const uint64_t pages = (uint64_t{prompt_most} + options.new_tokens + page - 1) / page;
+  if (sessions_most * pages * page > UINT32_MAX) {
+    return Error(ErrorCode::kInvalid, "so many tokens fit no KV cache; ask for fewer sessions");
+  }
+  kernels::SliceOptions slice_options;
+  slice_options.last_layer = config.layer_count;
+  slice_options.kv_tokens = uint32_t(sessions_most * pages * page);
+  slice_options.rows_max = std::max(std::min(kRowsMax, prompt_most), sessions_most);
+  WEFT_TRY(slice_options.kv_type, kernels::parse_kv_type(options.kv));
+  return slice_options;
 }
 
 }  // namespace
@@ -120,24 +218,13 @@ uint64_t weight_bytes_per_token(const model::Model& model) {
 }
 
 Result<> bench_model(const BenchOptions& options) {
-  if (options.prompt_tokens == 0 || options.new_tokens == 0 || options.repeat == 0) {
-    return Error(ErrorCode::kInvalid, "-p, -n and --repeat must be at least 1");
-  }
   const SystemClock clock;
   BenchFigures figures;
   const Time start = clock.now();
   WEFT_TRY(const auto backend, make_backend(options.backend, options.threads));
   WEFT_TRY(const model::Model model, model::Model::open(options.model_path));
   const model::ModelConfig& config = model.config();
-  const uint64_t needed = uint64_t{options.prompt_tokens} + options.new_tokens;
-  if (needed > config.context_length) {
-    return Error(ErrorCode::kInvalid, cat("-p and -n need a context of ", needed,
-                                          " tokens, the model has ", config.context_length));
-  }
-  kernels::SliceOptions slice_options;
-  slice_options.last_layer = config.layer_count;
-  slice_options.kv_tokens = uint32_t(needed);
-  slice_options.rows_max = std::min(kRowsMax, options.prompt_tokens);
+  WEFT_TRY(const kernels::SliceOptions slice_options, slice_options_of(options, config));
   std::unique_ptr<kernels::Slice> slice;
   {
     Progress progress(cat("loading ", model_name(options.model_path)), Progress::Unit::kBytes,
@@ -149,6 +236,7 @@ Result<> bench_model(const BenchOptions& options) {
                                          }));
   }
   figures.load_s = to_seconds(clock.now() - start);
+  figures.resident_bytes = peak_resident_bytes();
   figures.weight_bytes = weight_bytes_per_token(model);
   // Before and after: a machine that is busy for a moment must not make the bound look low.
   const bool reference = backend->name() == "reference";
@@ -158,7 +246,11 @@ Result<> bench_model(const BenchOptions& options) {
   WEFT_CHECK(measure(*slice, config, options, figures));
   WEFT_TRY(const double after, kernels::measure_read_bandwidth(threads));
   figures.read_gbps = std::max(before, after);
-  print_figures(options, figures, threads, *backend);
+  if (options.json) {
+    print_json(options, figures, threads, *backend);
+  } else {
+    print_text(options, figures, *backend);
+  }
   return {};
 }
 

@@ -9,30 +9,47 @@
 
 namespace weft::node {
 
+inline constexpr size_t kBenchPointsMax = 64;  // prompts times sessions
+inline constexpr uint32_t kBenchSessionsMax = 256;
+
 struct BenchOptions {
   std::string model_path;
-  uint32_t prompt_tokens = 128;
+  std::vector<uint32_t> prompt_tokens = {128};
+  std::vector<uint32_t> sessions = {1};
   uint32_t new_tokens = 32;
   uint32_t threads = 0;
   uint32_t repeat = 3;
   std::string backend = "auto";
+  std::string kv = "f16";
   bool json = false;
 };
 
-// Medians of `repeat` runs. Decode reads every weight once per token, so its bound is the measured
-// read bandwidth divided by weight_bytes_per_token: roofline_fraction is the part of it reached.
+// Medians of `repeat` runs: a prompt, and then `sessions` streams that each go on from one, all in
+// one batch a step.
+struct BenchPoint {
+  uint32_t prompt_tokens = 0;
+  uint32_t sessions = 0;
+  double prefill_tps = 0;
+  double decode_tps = 0;  // of all sessions together
+};
+
+// Decode reads every weight once per step, so the bound of one session is the measured read
+// bandwidth divided by weight_bytes_per_token: roofline_fraction is the part of it that the first
+// point reaches.
 struct BenchFigures {
   double load_s = 0;
-  double prefill_tps = 0;
-  double decode_tps = 0;
   double read_gbps = 0;
-  uint64_t weight_bytes = 0;  // read per token
+  uint64_t weight_bytes = 0;       // read per step
+  uint64_t resident_bytes = 0;     // most memory of this process so far
+  std::vector<BenchPoint> points;  // never empty
 
   double roofline_fraction() const {
-    return read_gbps > 0 ? decode_tps * double(weight_bytes) / (read_gbps * 1e9) : 0;
+    const double steps_per_second = points[0].decode_tps / points[0].sessions;
+    return read_gbps > 0 ? steps_per_second * double(weight_bytes) / (read_gbps * 1e9) : 0;
   }
 };
 
+// Every prompt length with every number of sessions, in that order.
 Result<> bench_model(const BenchOptions& options);
 
 // Bytes of the tensors that one token's decode reads whole: all but the embedding table, of which

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 
-from lab import Lab, Node, expect, need_model, wait_for
+from lab import PATIENCE, Lab, Node, expect, need_model, wait_for
 
 
 def refused(node, *arguments, exits=(1,), says=(), timeout=20):
@@ -52,14 +52,15 @@ def check_interrupt(lab):
     mesh_port = int(re.search(r"mesh_port=([0-9]+)", node.log()).group(1))
     expect(not port_is_free(http_port), "the HTTP port is not held while the node is up")
     node.process.send_signal(signal.SIGINT)
-    expect(node.process.wait(timeout=10) == 0, f"Ctrl-C: exit {node.process.returncode}")
+    expect(node.process.wait(timeout=10 * PATIENCE) == 0, f"Ctrl-C: exit {node.process.returncode}")
     expect(not os.path.exists(os.path.join(node.dir, "http.addr")), "http.addr was left behind")
     expect(port_is_free(http_port) and port_is_free(mesh_port), "a port is still held")
     left = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     expect(node.dir not in left, "a process was left behind")
     node.up()
     node.process.send_signal(signal.SIGINT)
-    expect(node.process.wait(timeout=10) == 0, "a second start and end in the same folder")
+    ended = node.process.wait(timeout=10 * PATIENCE)
+    expect(ended == 0, "a second start and end in the same folder")
 
 
 def check_flags(lab):
@@ -89,7 +90,7 @@ def check_codes(lab):
     port = json.loads(inviter.stdout.readline())["port"]
     refused(second, "join", code, "--dir", second.dir, "--at", f"127.0.0.1:{port}")
     inviter.send_signal(signal.SIGINT)
-    inviter.wait(timeout=10)
+    inviter.wait(timeout=10 * PATIENCE)
     members = json.loads(owner.weft("members", "--dir", owner.dir, "--json").stdout)["members"]
     expect(len(members) == 2, f"{len(members)} members after a code was used twice")
 

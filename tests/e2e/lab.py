@@ -68,7 +68,7 @@ class Node:
     def weft(self, *arguments, timeout=60, check=True, stdin=None):
         """Runs one command of this device to its end."""
         done = subprocess.run([*self.prefix, self.lab.weft, *arguments], capture_output=True,
-                              text=True, timeout=timeout, input=stdin)
+                              text=True, timeout=timeout * PATIENCE, input=stdin)
         if check and done.returncode != 0:
             raise AssertionError(f"{self.name}: weft {' '.join(arguments)}: exit "
                                  f"{done.returncode}\n{done.stdout}\n{done.stderr}")

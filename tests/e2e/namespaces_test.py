@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from lab import MODEL, Lab, Node, expect, metric, need_model, skip, wait_for
+from lab import MODEL, PATIENCE, Lab, Node, expect, metric, need_model, skip, wait_for
 
 PROMPTS = ["The lamp", "12 + 34 =", "Mia has the lamp. The phone is", "Once the kettle", "a" * 40]
 CHATS = ["What is 27 + 58?", "Tell me a story about the lamp."]
@@ -67,7 +67,7 @@ def alone(lab, models):
     wait_for("the one node is ready", node.ready, 60)
     expected = texts(node)
     node.process.send_signal(signal.SIGINT)
-    expect(node.process.wait(timeout=10) == 0, "the one node did not end well")
+    expect(node.process.wait(timeout=10 * PATIENCE) == 0, "the one node did not end well")
     return expected
 
 
@@ -103,11 +103,11 @@ def check_stranger(lab, owner, stranger, tool):
                        check=False)
     expect(joined.returncode == 1, f"a wrong code: exit {joined.returncode}\n{joined.stderr}")
     inviter.send_signal(signal.SIGINT)
-    inviter.wait(timeout=10)
+    inviter.wait(timeout=10 * PATIENCE)
 
     members = json.loads(owner.weft("members", "--dir", owner.dir, "--json").stdout)["members"]
     key = next(member["curve"] for member in members if member["self"])
-    subprocess.run([*stranger.prefix, tool, address, key], check=True, timeout=30)
+    subprocess.run([*stranger.prefix, tool, address, key], check=True, timeout=30 * PATIENCE)
 
     wait_for("the refusal is counted", lambda: frames_of_strangers(owner)[0] > refused, 10)
     refused_now, dropped_now = frames_of_strangers(owner)
@@ -201,7 +201,7 @@ def main():
         expect(texts(owner) == expected, "after the stranger the text is another")
         expect(len(owner.layers()) == 3, "three nodes no longer share the layers")
         capture.send_signal(signal.SIGINT)
-        capture.wait(timeout=10)
+        capture.wait(timeout=10 * PATIENCE)
         check_capture(path, boundary)
         check_loss(mesh, expected)
 

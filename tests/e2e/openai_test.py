@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-from lab import ROOT, Lab, expect, need_model, skip
+from lab import PATIENCE, ROOT, Lab, expect, need_model, skip
 
 CLIENT = os.path.join(ROOT, "tests", "e2e", "openai_client")
 
@@ -23,7 +23,7 @@ def main():
         nodes[1].complete("What is 27 + 58?", chat=True)
         done = subprocess.run(["node", os.path.join(CLIENT, "stream_chat.mjs"),
                                f"http://{nodes[1].address()}", "weft-tiny", "What is 27 + 58?"],
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=60 * PATIENCE)
         print(done.stdout, done.stderr)
         expect(done.returncode == 0, f"the client ended with {done.returncode}")
         expect("85" in done.stdout, "the answer is not 85")

@@ -21,7 +21,7 @@ BenchOptions nano(const test::TemporaryFolder& folder) {
   EXPECT_TRUE(model::write_synthetic(synth).ok());
   BenchOptions options;
   options.model_path = synth.path;
-  options.prompt_tokens = 8;
+  options.prompt_tokens = {8};
   options.new_tokens = 4;
   options.threads = 1;
   options.repeat = 1;
@@ -58,11 +58,40 @@ TEST(Bench, CountsATiedEmbeddingAndNoOther) {
 TEST(Bench, NamesBothNumbersWhereTheContextIsTooSmall) {
   test::TemporaryFolder folder;
   BenchOptions options = nano(folder);
-  options.prompt_tokens = 9000;
+  options.prompt_tokens = {8, 9000};
   const auto done = bench_model(options);
   ASSERT_FALSE(done.ok());
   EXPECT_THAT(done.error().message, HasSubstr("9004"));
   EXPECT_THAT(done.error().message, HasSubstr("8192"));
+}
+
+TEST(Bench, MeasuresEveryPromptWithEveryNumberOfSessions) {
+  test::TemporaryFolder folder;
+  BenchOptions options = nano(folder);
+  options.prompt_tokens = {5, 40};
+  options.sessions = {1, 3};
+  ::testing::internal::CaptureStdout();
+  const auto done = bench_model(options);
+  const std::string out = ::testing::internal::GetCapturedStdout();
+  ASSERT_TRUE(done.ok()) << done.error().message;
+  const auto json = nlohmann::json::parse(out, nullptr, false);
+  ASSERT_EQ(json["points"].size(), 4u) << out;
+  EXPECT_EQ(json["points"][3]["prompt_tokens"], 40);
+  EXPECT_EQ(json["points"][3]["sessions"], 3);
+  for (const auto& point : json["points"]) {
+    EXPECT_GT(point["prefill_tps"].get<double>(), 0);
+    EXPECT_GT(point["decode_tps"].get<double>(), 0);
+  }
+  EXPECT_GT(json["resident_bytes"].get<uint64_t>(), json["weight_bytes"].get<uint64_t>());
+}
+
+TEST(Bench, RefusesNoSessionsAndMorePointsThanItsLimit) {
+  test::TemporaryFolder folder;
+  BenchOptions options = nano(folder);
+  options.sessions = {0};
+  EXPECT_THAT(bench_model(options).error().message, HasSubstr("--sessions"));
+  options.sessions.assign(kBenchPointsMax + 1, 1);
+  EXPECT_THAT(bench_model(options).error().message, HasSubstr("64"));
 }
 
 TEST(Median, IsTheMiddleOne) {

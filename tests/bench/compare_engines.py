@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Compares one process of weft with other engines, on the same files, in the same run.
+
+    compare_engines.py MODEL.gguf... [--weft build/weft] [--llama-bench PATH]
+        [--llama-batched-bench PATH] [--ik-bench PATH] [--threads 2] [--runs 5] [--out FILE]
+
+Engines take turns, so that what disturbs the machine disturbs all of them; every ratio is of one
+turn. Without a path an engine is left out. Prints a table of medians (and the lowest and highest
+ratio), and writes all turns as JSON.
+"""
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+
+PROMPTS = [128, 512]
+NEW_TOKENS = 32
+SESSIONS = 8
+
+
+def run(command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def weft(options, model):
+    base = [options.weft, "bench", model, "-t", str(options.threads), "-n", str(NEW_TOKENS),
+            "--repeat", "1", "--json"]
+    single = json.loads(run(base + ["-p", ",".join(map(str, PROMPTS))]))
+    many = json.loads(run(base + ["-p", "128", "--sessions", str(SESSIONS)]))
+    figures = {f"prefill {p['prompt_tokens']}": p["prefill_tps"] for p in single["points"]}
+    figures["decode"] = single["points"][0]["decode_tps"]
+    figures[f"decode, {SESSIONS} sessions"] = many["decode_tps"]
+    figures["of the read bandwidth"] = single["roofline_fraction"]
+    figures["load seconds"] = single["load_s"]
+    figures["memory of the file"] = single["resident_bytes"] / os.path.getsize(model)
+    return figures
+
+
+def llama_bench(path, extra, options, model):
+    command = [path, "-m", model, "-t", str(options.threads), "-n", str(NEW_TOKENS), "-r", "1",
+               "-p", ",".join(map(str, PROMPTS)), "-o", "json", *extra]
+    figures = {}
+    for test in json.loads(run(command)):
+        speed = test["avg_ts"]
+        figures[f"prefill {test['n_prompt']}" if test["n_gen"] == 0 else "decode"] = speed
+    return figures
+
+
+def batched_bench(path, options, model):
+    out = run([path, "-m", model, "-t", str(options.threads), "-c", "2048", "-npp", "128", "-ntg",
+               str(NEW_TOKENS), "-npl", str(SESSIONS)])
+    rows = [line for line in out.splitlines() if re.match(r"\|\s*\d", line)]
+    return {f"decode, {SESSIONS} sessions": float(rows[-1].split("|")[8])}  # S_TG
+
+
+def engines(options):
+    """{name: function of a model} of what is to be measured, weft first."""
+    found = {"weft": lambda model: weft(options, model)}
+    if options.llama_bench:
+        def llama(model):
+            figures = llama_bench(options.llama_bench, [], options, model)
+            if options.llama_batched_bench:
+                figures.update(batched_bench(options.llama_batched_bench, options, model))
+            return figures
+        found["llama.cpp"] = llama
+    if options.ik_bench:
+        found["ik_llama.cpp -rtr"] = lambda model: llama_bench(options.ik_bench, ["-rtr", "1"],
+                                                               options, model)
+    return found
+
+
+def median_line(turns, name, figure):
+    values = [turn[name][figure] for turn in turns if figure in turn[name]]
+    if not values:
+        return None
+    ratios = [turn["weft"][figure] / turn[name][figure] for turn in turns]
+    return {"median": statistics.median(values), "ratio": statistics.median(ratios),
+            "ratio_low": min(ratios), "ratio_high": max(ratios)}
+
+
+def table(model, turns):
+    rows = {}
+    for figure in turns[0]["weft"]:
+        rows[figure] = {name: line for name in turns[0]
+                        if (line := median_line(turns, name, figure))}
+    print(f"\n{os.path.basename(model)}, medians of {len(turns)}")
+    for figure, lines in rows.items():
+        text = [f"weft {lines['weft']['median']:.2f}"]
+        for name, line in lines.items():
+            if name != "weft":
+                text.append(f"{name} {line['median']:.2f} (weft is {line['ratio']:.2f} times that, "
+                            f"{line['ratio_low']:.2f} to {line['ratio_high']:.2f})")
+        print(f"  {figure:24} " + "; ".join(text))
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("--weft", default="build/weft")
+    parser.add_argument("--llama-bench")
+    parser.add_argument("--llama-batched-bench")
+    parser.add_argument("--ik-bench")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--out")
+    options = parser.parse_args()
+    results = []
+    for model in options.models:
+        turns = []
+        for turn in range(options.runs):
+            print(f"{os.path.basename(model)}: turn {turn + 1} of {options.runs}", file=sys.stderr)
+            turns.append({name: measure(model) for name, measure in engines(options).items()})
+        results.append({"model": os.path.basename(model), "threads": options.threads,
+                        "turns": turns, "medians": table(model, turns)})
+    if options.out:
+        with open(options.out, "w") as file:
+            json.dump(results, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -161,6 +161,37 @@ void append_f32(const KvAppend& a) {
 void append_f16(const KvAppend& a) {
   append<uint16_t>(a);
 }
+// Codes of 8 elements as floats.
+static inline Float8 load_codes_8(const uint8_t* codes) {
+  const int16x8_t wide = vmovl_s8(vreinterpret_s8_u8(vld1_u8(codes)));
+  return to_floats({vmovl_s16(vget_low_s16(wide)), vmovl_high_s16(wide)});
+}
+
+void expand_q8_0(const uint8_t* page, uint32_t head_dim, uint32_t value_stride, float* expanded) {
+  const QuantizedPage layout = quantized_page(head_dim, value_stride);
+  const uint8_t* codes = page;
+  for (uint32_t b = 0; b < layout.blocks; ++b) {
+    const uint8_t* halves = page + layout.key_scales_at + 64 * b;
+    Float8 scales[4];
+    for (int i = 0; i < 4; ++i) scales[i] = load_halves(halves + 16 * i);
+    const uint32_t end = 32 * (b + 1) < head_dim ? 32 * (b + 1) : head_dim;
+    for (uint32_t d = 32 * b; d < end; ++d, codes += kPage, expanded += kPage) {
+      for (int i = 0; i < 4; ++i) {
+        store8(expanded + 8 * i, multiply(scales[i], load_codes_8(codes + 8 * i)));
+      }
+    }
+  }
+  for (uint32_t t = 0; t < kPage; ++t) {
+    for (uint32_t d = 0; d < value_stride; d += 8, codes += 8, expanded += 8) {
+      // value_stride is head_dim rounded up to 8: d / 32 is below `blocks`.
+      const uint8_t* half = page + layout.value_scales_at + 2 * (t * layout.blocks + d / 32);
+      const uint16x4_t halves = vld1_dup_u16(reinterpret_cast<const uint16_t*>(half));
+      const float32x4_t scale = vcvt_f32_f16(vreinterpret_f16_u16(halves));
+      store8(expanded, multiply({scale, scale}, load_codes_8(codes)));
+    }
+  }
+}
+
 void attend_f32(const AttentionTask& task) {
   attend<float>(task);
 }

@@ -166,8 +166,8 @@ KernelTable float_loops() {
   table.add = add_to;
   table.append_f32 = append_f32;
   table.append_f16 = append_f16;
-  table.append_q8_0 = scalar::append_q8_0,
-  table.expand_q8_0 = scalar::expand_q8_0,
+  table.append_q8_0 = scalar::append_q8_0;
+  table.expand_q8_0 = expand_q8_0;
   table.attend_f32 = attend_f32;
   table.attend_f16 = attend_f16;
   return table;

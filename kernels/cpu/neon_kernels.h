@@ -18,6 +18,7 @@ void matmul_bf16(const MatmulTile& tile, uint32_t x_rows);
 // attention_neon.cc
 void append_f32(const KvAppend& append);
 void append_f16(const KvAppend& append);
+void expand_q8_0(const uint8_t* page, uint32_t head_dim, uint32_t value_stride, float* expanded);
 void attend_f32(const AttentionTask& task);
 void attend_f16(const AttentionTask& task);
 

@@ -68,6 +68,13 @@ inline constexpr size_t kStageSessionsMax = 1024;
 inline constexpr uint32_t kQueuedRowsMax = 16384;
 inline constexpr uint32_t kDecodeRowsMax = 128;  // of one batch, besides its prefill rows
 inline constexpr int kJobsInFlight = 2;
+// Prefill rows that ride along with decode rows: what they may add to a step, as a share of the
+// time that the step takes without them; how many at least, and how many before it was measured.
+inline constexpr double kPrefillShare = 0.8;
+inline constexpr uint32_t kRidingRowsMin = 2;
+inline constexpr uint32_t kRidingRowsFirst = 8;
+// Steps without a decode row after which prefill rows go alone.
+inline constexpr double kRideAlongPatience = 3;
 inline constexpr size_t kClosedRemembered = 1024;
 // Longer than any head waits, so that only sessions whose Close was lost are caught.
 inline constexpr Duration kStageIdleMax = kFirstTokenWithin + seconds(10);

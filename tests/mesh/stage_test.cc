@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "mesh/limits.h"
 #include "tests/mesh/harness.h"
 
@@ -43,7 +46,7 @@ class StageTest : public ::testing::Test {
   }
 
   std::vector<Effect> effects() {
-    stage_.pump();
+    stage_.pump(now_);
     return outbox_.take_effects();
   }
   template <typename Kind>
@@ -98,7 +101,7 @@ TEST_F(StageTest, PrefillChunksFlowWhileDecodeRowsGoFirst) {
   EXPECT_EQ(next[0].batch.row_count, 202u);
 }
 
-TEST_F(StageTest, TheRowBudgetBoundsPrefillButNeverStarvesIt) {
+TEST_F(StageTest, TheRowBudgetBoundsPrefillAndCutsWhereItEnds) {
   step(rows(1, 0, 1));
   const auto running = all<SubmitBatch>(effects());
   for (uint64_t session = 10; session < 14; ++session) step(rows(session, 0, 100));
@@ -106,8 +109,10 @@ TEST_F(StageTest, TheRowBudgetBoundsPrefillButNeverStarvesIt) {
   stage_.on_batch_done(running[0].job, output(running[0].batch), now_);
   const auto next = all<SubmitBatch>(effects());
   ASSERT_EQ(next.size(), 1u);
-  EXPECT_EQ(next[0].batch.sequences.size(), 52u);
-  EXPECT_EQ(next[0].batch.row_count, 50u + 200u);
+  EXPECT_EQ(next[0].batch.sequences.size(), 53u);
+  EXPECT_EQ(next[0].batch.row_count, 50u + kBudget);
+  EXPECT_EQ(next[0].batch.sequences.back().row_count, kBudget - 200);
+  EXPECT_EQ(stage_.queued_rows(), 400 - kBudget);
 }
 
 TEST_F(StageTest, ASecondBatchGoesOnlyIfItIsFullByItself) {
@@ -137,6 +142,37 @@ TEST_F(StageTest, ChunksOfOnePromptAreJoinedInOrder) {
   const auto steps = messages<transport::Step>(effects());
   ASSERT_FALSE(steps.empty());
   for (size_t i = 0; i < steps.size(); ++i) EXPECT_EQ(steps[i].sample, i + 1 == steps.size());
+}
+
+TEST_F(StageTest, ACutPromptGoesOnWhereItWasCutAndSamplesOnceAtItsEnd) {
+  transport::Step prompt = rows(1, 0, 128, true);
+  for (uint32_t i = 0; i < 128; ++i) prompt.tokens[i] = TokenId(i);
+  step(rows(2, 0, 100));
+  const auto running = all<SubmitBatch>(effects());
+  step(rows(2, 100, 100));
+  step(rows(2, 200, 100));
+  step(prompt);
+  stage_.on_batch_done(running[0].job, output(running[0].batch), now_);
+  const auto first = all<SubmitBatch>(effects());
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(first[0].batch.row_count, kBudget);
+  const BatchSequence& begun = first[0].batch.sequences[1];
+  ASSERT_EQ(begun.row_count, kBudget - 200);
+  stage_.on_batch_done(first[0].job, output(first[0].batch), now_);
+  const auto list = effects();
+  for (const auto& sent : messages<transport::Step>(list)) EXPECT_FALSE(sent.sample);
+  const auto second = all<SubmitBatch>(list);
+  ASSERT_EQ(second.size(), 1u);
+  const BatchSequence& rest = second[0].batch.sequences[0];
+  EXPECT_EQ(rest.session, SessionId{1});
+  EXPECT_EQ(rest.first_position, begun.row_count);
+  EXPECT_EQ(rest.row_count, 128 - begun.row_count);
+  EXPECT_EQ(rest.tokens.front(), TokenId(begun.row_count));
+  EXPECT_EQ(rest.tokens.back(), 127);
+  stage_.on_batch_done(second[0].job, output(second[0].batch), now_);
+  const auto sent = messages<transport::Step>(effects());
+  ASSERT_FALSE(sent.empty());
+  EXPECT_TRUE(sent.back().sample);
 }
 
 TEST_F(StageTest, ADuplicateStepChangesNothing) {
@@ -269,6 +305,84 @@ TEST_F(StageTest, ANewPlanFreesWhatTheOldOneHeld) {
   EXPECT_TRUE(effects().empty());
 }
 
+// Streams 1 to 4 decode, and a prompt comes.
+class BusyStageTest : public StageTest {
+ protected:
+  static constexpr Duration kStep = milliseconds(40), kRow = milliseconds(4);
+
+  // Runs the next batch to its end; what it takes grows by the prefill row, as on a device.
+  std::optional<BatchJob> run() {
+    const auto jobs = all<SubmitBatch>(effects());
+    EXPECT_LE(jobs.size(), 1u);
+    if (jobs.empty()) return std::nullopt;
+    Duration took{0};
+    for (const auto& sequence : jobs[0].batch.sequences) {
+      if (sequence.row_count > 1) took += kRow * sequence.row_count;
+    }
+    const auto decodes = [](const auto& sequence) { return sequence.row_count == 1; };
+    const auto& all_of_it = jobs[0].batch.sequences;
+    if (std::any_of(all_of_it.begin(), all_of_it.end(), decodes)) took += kStep;
+    now_ = now_ + took;
+    BatchOutput out = output(jobs[0].batch);
+    out.elapsed_s = to_seconds(took);
+    stage_.on_batch_done(jobs[0].job, std::move(out), now_);
+    return jobs[0].batch;
+  }
+  void decode_rows() {
+    for (uint64_t session = 1; session <= 4; ++session) step(rows(session, position_, 1, true));
+    ++position_;
+  }
+  void start_streams() {
+    for (uint64_t session = 1; session <= 4; ++session) step(rows(session, 0, 10, true));
+    ASSERT_TRUE(run());
+    position_ = 10;
+    for (int i = 0; i < 20; ++i) {
+      decode_rows();
+      ASSERT_TRUE(run());
+    }
+  }
+  uint32_t position_ = 0;
+};
+
+TEST_F(BusyStageTest, ALongPromptRidesAlongAndNoStepTakesTwiceAsLong) {
+  start_streams();
+  for (uint32_t first = 0; first < 512; first += 128) step(rows(9, first, 128));
+  EXPECT_FALSE(run()) << "it waits for the streams' rows";
+  uint32_t done = 0;
+  for (int steps = 0; done < 512; ++steps) {
+    ASSERT_LT(steps, 200) << "the prompt starves";
+    decode_rows();
+    const Time before = now_;
+    const auto batch = run();
+    ASSERT_TRUE(batch);
+    ASSERT_GE(batch->sequences.size(), 4u) << "all streams' rows are one batch";
+    EXPECT_LE(now_ - before, 2 * kStep);
+    done += batch->row_count - 4;
+  }
+}
+
+TEST_F(BusyStageTest, APromptGoesAloneAndInFullOnceNoStreamDecodes) {
+  start_streams();
+  step(rows(9, 0, 128));
+  EXPECT_FALSE(run());
+  for (uint64_t session = 1; session <= 4; ++session) {
+    stage_.on_close(kHead, {kEpoch, SessionId{session}});
+  }
+  const auto batch = run();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->row_count, 128u);
+}
+
+TEST_F(BusyStageTest, APromptDoesNotWaitForStreamsThatHaveStopped) {
+  start_streams();
+  step(rows(9, 0, 128));
+  EXPECT_FALSE(run());
+  now_ = now_ + 4 * kStep;
+  const auto batch = run();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->row_count, 128u);
+}
+
 class LastStageTest : public StageTest {
  protected:
   LastStageTest() : StageTest(1) {}
@@ -300,6 +414,39 @@ TEST_F(LastStageTest, ATokenGoesHomeAndAPromptsProgressIsReported) {
   ASSERT_EQ(tokens.size(), 1u);
   EXPECT_EQ(tokens[0].token, 42);
   EXPECT_EQ(tokens[0].position, 11u);
+}
+
+TEST_F(LastStageTest, ActivationsThatAreCutStayInOrderAndAreNotCopied) {
+  std::vector<float> values(100 * kHiddenDim);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = float(i / kHiddenDim);
+  transport::Step prompt = hidden_rows(0, 100, false);
+  prompt.hidden = SharedBytes::adopt(std::move(values));
+  const uint8_t* const first_row = prompt.hidden.view().data();
+  stage_.on_step(kFirst, hidden_rows(0, 1, true), now_);
+  auto jobs = all<SubmitBatch>(effects());
+  stage_.on_close(kHead, {kEpoch, SessionId{1}});
+  prompt.session = SessionId{3};
+  for (uint32_t session = 10; session < 12; ++session) {
+    transport::Step other = hidden_rows(0, 100, false);
+    other.session = SessionId{session};
+    stage_.on_step(kFirst, std::move(other), now_);
+  }
+  stage_.on_step(kFirst, std::move(prompt), now_);
+  BatchOutput out;
+  out.sequences.resize(1);
+  stage_.on_batch_done(jobs[0].job, out, now_);
+  jobs = all<SubmitBatch>(effects());
+  ASSERT_EQ(jobs.size(), 1u);
+  const BatchSequence& cut = jobs[0].batch.sequences.back();
+  ASSERT_EQ(cut.row_count, kBudget - 200);
+  ASSERT_EQ(cut.hidden.size(), 1u);
+  EXPECT_EQ(cut.hidden[0].view().data(), first_row);
+  EXPECT_EQ(cut.hidden[0].floats().back(), float(kBudget - 201));
+  out.sequences.resize(3);
+  stage_.on_batch_done(jobs[0].job, out, now_);
+  jobs = all<SubmitBatch>(effects());
+  ASSERT_EQ(jobs.size(), 1u);
+  EXPECT_EQ(jobs[0].batch.sequences[0].hidden[0].floats().front(), float(kBudget - 200));
 }
 
 TEST_F(LastStageTest, ATokenBeyondTheVocabularyIsADefectThatIsSaid) {

@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "transport/codec.h"
+#include "tests/transport/frames.h"
 
 namespace weft::transport {
 namespace {
@@ -124,7 +124,7 @@ TEST_F(LinksTest, AMessageArrivesWithItsSenderKnownByKey) {
 TEST_F(LinksTest, AStrangersMessageIsNotDelivered) {
   const ZmqContext context;
   ZmqSocket stranger = raw_client(context, CurveKeys::generate(), b);
-  ASSERT_TRUE(stranger.send(*encode(Activate{{1}}, a.id, 1)).ok());
+  ASSERT_TRUE(stranger.send(frame_bytes(Activate{{1}}, a.id, 1)).ok());
   EXPECT_FALSE(receives(b, milliseconds(400)));
   EXPECT_EQ(b.links->counters().frames_in, 0u);
   EXPECT_GE(b.links->counters().refused_handshakes, 1u);
@@ -137,7 +137,7 @@ TEST_F(LinksTest, PlainAndNullGreetingsAreNotDelivered) {
   plain_client.set(ZMQ_PLAIN_PASSWORD, "admin");
   for (ZmqSocket* client : {&null_client, &plain_client}) {
     ASSERT_TRUE(client->connect("tcp://" + b.address()).ok());
-    ASSERT_TRUE(client->send(*encode(Activate{{1}}, a.id, 1)).ok());
+    ASSERT_TRUE(client->send(frame_bytes(Activate{{1}}, a.id, 1)).ok());
   }
   EXPECT_FALSE(receives(b, milliseconds(400)));
   EXPECT_EQ(b.links->counters().frames_in, 0u);
@@ -146,7 +146,7 @@ TEST_F(LinksTest, PlainAndNullGreetingsAreNotDelivered) {
 TEST_F(LinksTest, AMemberWhoClaimsToBeAnotherIsDropped) {
   const ZmqContext context;
   ZmqSocket member = raw_client(context, a.keys, b);
-  ASSERT_TRUE(member.send(*encode(Activate{{1}}, node_id(9), 1)).ok());
+  ASSERT_TRUE(member.send(frame_bytes(Activate{{1}}, node_id(9), 1)).ok());
   EXPECT_FALSE(receives(b, milliseconds(300)));
   EXPECT_EQ(b.links->counters().dropped_frames, 1u);
 }
@@ -154,7 +154,7 @@ TEST_F(LinksTest, AMemberWhoClaimsToBeAnotherIsDropped) {
 TEST_F(LinksTest, MultiPartMessagesAreReadAwayAndNotParsed) {
   const ZmqContext context;
   ZmqSocket member = raw_client(context, a.keys, b);
-  const Bytes frame = *encode(Activate{{1}}, a.id, 1);
+  const Bytes frame = frame_bytes(Activate{{1}}, a.id, 1);
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(member.send(frame, true).ok());
   ASSERT_TRUE(member.send(frame).ok());
   EXPECT_FALSE(receives(b, milliseconds(300)));
@@ -221,7 +221,7 @@ TEST_F(LinksTest, AMemberCannotTakeAnothersConnectionByRoutingId) {
   member.set(ZMQ_ROUTING_ID, "node-a");
   member.dial_curve(third, b.keys.public_key());
   ASSERT_TRUE(member.connect("tcp://" + b.address()).ok());
-  ASSERT_TRUE(member.send(*encode(Activate{{1}}, node_id(3), 1)).ok());
+  ASSERT_TRUE(member.send(frame_bytes(Activate{{1}}, node_id(3), 1)).ok());
   std::vector<ReceivedMessage> got;
   ASSERT_TRUE(pump({b.links.get()}, [&] {
     got = b.links->take_messages();

@@ -30,6 +30,7 @@ void Stage::start(const transport::Propose& plan, size_t index) {
   kv_free_tokens_ = plan.kv_tokens;
   decode_rows_per_s_ = decode_step_s_ = prefill_row_s_ = decode_every_s_ = 0;
   last_decode_ = {};
+  grouping_.start(plan.stages.size());
 }
 
 void Stage::stop() {
@@ -182,7 +183,7 @@ BatchSequence Stage::take_rows(SessionId id, Session& session, uint32_t rows_max
   return sequence;
 }
 
-BatchJob Stage::next_batch(uint32_t prefill_rows_max) {
+BatchJob Stage::next_batch(uint32_t prefill_rows_max, uint32_t decode_rows_max) {
   struct Candidate {
     bool prefill;
     uint64_t arrival;
@@ -202,7 +203,7 @@ BatchJob Stage::next_batch(uint32_t prefill_rows_max) {
   uint32_t prefill_rows = 0, decode_rows = 0;
   for (const Candidate& candidate : candidates) {
     Session& session = sessions_.at(candidate.session);
-    if (!candidate.prefill && ++decode_rows > kDecodeRowsMax) continue;
+    if (!candidate.prefill && ++decode_rows > decode_rows_max) continue;
     if (candidate.prefill && prefill_rows == prefill_rows_max) continue;
     const uint32_t room = candidate.prefill ? prefill_rows_max - prefill_rows : 1;
     batch.sequences.push_back(take_rows(candidate.session, session, room));
@@ -212,11 +213,21 @@ BatchJob Stage::next_batch(uint32_t prefill_rows_max) {
   return batch;
 }
 
-bool Stage::streams_decode(Time now) const {
-  const double patience_s = kRideAlongPatience * std::max(decode_every_s_, decode_step_s_);
-  if (to_seconds(now - last_decode_) > patience_s) return false;
-  return std::any_of(sessions_.begin(), sessions_.end(),
-                     [](const auto& entry) { return entry.second.decodes; });
+size_t Stage::decoding_streams(Time now) const {
+  const double patience_s = kRideAlongPatience * double(plan_->stages.size()) *
+                            std::max(decode_every_s_, decode_step_s_);
+  return size_t(std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
+    const Session& session = entry.second;
+    const bool here = session.jobs > 0 || !session.waiting.empty();
+    return session.decodes && (here || to_seconds(now - session.last_used) <= patience_s);
+  }));
+}
+
+size_t Stage::waiting_decode_rows() const {
+  return size_t(std::count_if(sessions_.begin(), sessions_.end(), [](const auto& entry) {
+    const auto& waiting = entry.second.waiting;
+    return !waiting.empty() && waiting.front().step.token_count == 1;
+  }));
 }
 
 uint32_t Stage::riding_rows() const {
@@ -228,18 +239,18 @@ uint32_t Stage::riding_rows() const {
 void Stage::pump(Time now) {
   if (!plan_) return;
   while (queued_rows_ > 0) {
-    const bool decoding = streams_decode(now);
-    const bool decode_row_waits =
-        std::any_of(sessions_.begin(), sessions_.end(), [](const auto& entry) {
-          const auto& waiting = entry.second.waiting;
-          return !waiting.empty() && waiting.front().step.token_count == 1;
-        });
-    if (jobs_.empty() ? decoding && !decode_row_waits
-                      : decoding || jobs_.size() >= size_t(kJobsInFlight) ||
-                            queued_rows_ < row_budget_) {
-      return;
+    const size_t streams = decoding_streams(now);
+    const bool forms_groups = index_ == 0 && streams > 0;
+    if (!jobs_.empty()) {
+      // A second batch is worth it only if it is full and delays no stream.
+      const bool full = jobs_.size() >= size_t(kJobsInFlight);
+      if (full || streams > 0 || queued_rows_ < row_budget_) return;
+    } else if (streams > 0) {
+      const size_t wanted = forms_groups ? grouping_.rows_to_wait_for(streams) : 1;
+      if (waiting_decode_rows() < wanted) return;
     }
-    submit(next_batch(decoding ? riding_rows() : row_budget_));
+    submit(next_batch(streams > 0 ? riding_rows() : row_budget_,
+                      forms_groups ? grouping_.rows_per_batch(streams) : kDecodeRowsMax));
   }
 }
 
@@ -275,6 +286,7 @@ void Stage::measure(const Job& job, double elapsed_s, Time now) {
   if (decode_rows == 0) return;
   average_in(decode_rows_per_s_, double(decode_rows) / elapsed_s);
   if (prefill_rows == 0) average_in(decode_step_s_, elapsed_s);
+  grouping_.on_batch(decode_rows, prefill_rows == 0, decoding_streams(now), now);
   const double since_s = to_seconds(now - last_decode_);
   if (last_decode_ != Time{} && since_s < kDecodeEveryMaxS) average_in(decode_every_s_, since_s);
   last_decode_ = now;

@@ -11,6 +11,9 @@
 // gap between two tokens at most so much longer, and costs no reading of the weights of its own.
 // Between the streams' rows it waits; if none come for kRideAlongPatience steps, it goes alone.
 //
+// The first stage forms the streams into groups (mesh/grouping.h): a batch takes a group's rows and
+// no more; later stages keep what comes together.
+//
 // A position that was already taken is a duplicate and changes nothing; a gap is Refused kInvalid.
 // A session is freed when its head closes it, dies or fails, or leaves it idle for kStageIdleMax.
 #pragma once
@@ -26,6 +29,7 @@
 #include "base/id.h"
 #include "base/result.h"
 #include "mesh/compute.h"
+#include "mesh/grouping.h"
 #include "mesh/outbox.h"
 #include "transport/message.h"
 
@@ -86,10 +90,12 @@ class Stage {
 
   void refuse(NodeId head, SessionId session, Error error);
   void drop(SessionId session);
-  BatchJob next_batch(uint32_t prefill_rows_max);
+  BatchJob next_batch(uint32_t prefill_rows_max, uint32_t decode_rows_max);
   void submit(BatchJob batch);
-  // Do streams decode here, so that their next rows are soon to come?
-  bool streams_decode(Time now) const;
+  // Streams that decode here, whose next rows are soon to come.
+  size_t decoding_streams(Time now) const;
+  // Sessions whose next row is a decode row.
+  size_t waiting_decode_rows() const;
   // Prefill rows that may ride along with decode rows.
   uint32_t riding_rows() const;
   void measure(const Job& job, double elapsed_s, Time now);
@@ -115,6 +121,7 @@ class Stage {
   double prefill_row_s_ = 0;   // what a prefill row adds
   double decode_every_s_ = 0;  // from one batch with decode rows to the next
   Time last_decode_;           // when the last one ended
+  Grouping grouping_;
 };
 
 }  // namespace weft::mesh

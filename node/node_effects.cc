@@ -28,7 +28,8 @@ void Node::carry_out_effects(Time now) {
     // What goes to one member is sent at once, so that the rows of a batch stay together.
     std::map<NodeId, std::vector<const transport::Message*>> sends;
     for (mesh::Effect& effect : effects) {
-      if (const auto* one = std::get_if<mesh::Send>(&effect)) sends[one->to].push_back(&one->message);
+      const auto* const one = std::get_if<mesh::Send>(&effect);
+      if (one) sends[one->to].push_back(&one->message);
     }
     for (const auto& [to, messages] : sends) send(to, messages, now);
     for (mesh::Effect& effect : effects) {

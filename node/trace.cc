@@ -27,8 +27,8 @@ const char* name_of(TraceEvent::What what) {
 }
 
 void write_name(std::FILE* file, const char* what, int thread, std::string_view name) {
-  std::fprintf(file, "{\"name\":\"%s\",\"ph\":\"M\",\"pid\":%d,\"tid\":%d,\"args\":{\"name\":\"", what,
-               int(getpid()), thread);
+  std::fprintf(file, "{\"name\":\"%s\",\"ph\":\"M\",\"pid\":%d,\"tid\":%d,\"args\":{\"name\":\"",
+               what, int(getpid()), thread);
   for (const char c : printable(name, 100)) {
     if (c == '"' || c == '\\') std::fputc('\\', file);
     std::fputc(c, file);

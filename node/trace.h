@@ -1,9 +1,9 @@
 // Trace: where the time of a step goes on this node, as Chrome trace events (`weft up --trace`).
 //
-// Each run of rows leaves four events: `received` and `queued` (handed to the compute thread) on the
-// mesh thread, a span on the compute thread, and `sent` on the mesh thread. Times are the system's
-// monotonic clock in microseconds, so the traces of nodes on one machine can be laid side by side:
-// joined files open in chrome://tracing or Perfetto, one process per node.
+// Each run of rows leaves four events: `received` and `queued` (handed to the compute thread) on
+// the mesh thread, a span on the compute thread, and `sent` on the mesh thread. Times are the
+// system's monotonic clock in microseconds, so the traces of nodes on one machine can be laid side
+// by side: joined files open in chrome://tracing or Perfetto, one process per node.
 //
 // Bounded: at most kTraceEventsMax events in a file and kTraceWaitingMax on their way to it; beyond
 // either the newest are dropped, and the file's last event says how many. A file that was cut off

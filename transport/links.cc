@@ -18,6 +18,9 @@ constexpr std::string_view kDomain = "weft";
 constexpr Duration kSelfTestTimeout = seconds(3);
 constexpr Duration kRedialFirst = milliseconds(250);
 constexpr Duration kRedialMax = seconds(5);
+// Not polled with the rest: each would cost system calls at every message, and a link's coming and
+// going can wait so long.
+constexpr Duration kMonitorsEvery = milliseconds(25);
 constexpr int kRedialDoublingsMax = 5;
 constexpr int kRebindAttemptsMax =
     100;  // 10 ms apart: the old socket closes in libzmq's own thread
@@ -234,7 +237,6 @@ Result<> Links::send_bundled(Dialled& link, std::vector<SharedBytes>& frames) {
 bool Links::poll(std::span<const int> descriptors, Duration timeout, Time now) {
   std::vector<zmq_pollitem_t> items = {{zap_->socket(), 0, ZMQ_POLLIN, 0},
                                        {router_.get(), 0, ZMQ_POLLIN, 0}};
-  for (auto& [peer, link] : links_) items.push_back({link.monitor.get(), 0, ZMQ_POLLIN, 0});
   const size_t first_descriptor = items.size();
   for (const int fd : descriptors) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
   if (!messages_.empty()) timeout = Duration(0);
@@ -242,8 +244,11 @@ bool Links::poll(std::span<const int> descriptors, Duration timeout, Time now) {
 
   counters_.refused_handshakes += uint64_t(zap_->serve());
   read_router();
-  for (auto& [peer, link] : links_) read_monitor(peer, link, now);
-  redial_due(now);
+  if (now >= monitors_due_) {
+    monitors_due_ = now + kMonitorsEvery;
+    for (auto& [peer, link] : links_) read_monitor(peer, link, now);
+    redial_due(now);
+  }
   return std::any_of(items.begin() + long(first_descriptor), items.end(),
                      [](const zmq_pollitem_t& item) { return item.revents & ZMQ_POLLIN; });
 }

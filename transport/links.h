@@ -1,9 +1,9 @@
 // Links: encrypted, authenticated one-way links between members, over libzmq with CURVE.
 //
-// The way of a message: encode -> bundle -> the DEALER we dialled to that member -> CURVE -> its ROUTER ->
-// ZAP said who the key belongs to -> decode -> ReceivedMessage. Each pair of members has two
-// connections, one per direction: who dials knows from the roster which key must answer, and what
-// comes in on the ROUTER is known by the key that the ZAP look-up admitted. No routing id, no
+// The way of a message: encode -> bundle -> the DEALER we dialled to that member -> CURVE -> its
+// ROUTER -> ZAP said who the key belongs to -> decode -> ReceivedMessage. Each pair of members has
+// two connections, one per direction: who dials knows from the roster which key must answer, and
+// what comes in on the ROUTER is known by the key that the ZAP look-up admitted. No routing id, no
 // message field and no mDNS record ever says who somebody is.
 //
 // What TRUST.md's traps ask for is done here: ZAP bound first and its domain enforced (1), small
@@ -83,7 +83,8 @@ class Links final : public Network {
   std::vector<Result<>> send_all(NodeId to, std::span<const Message* const> messages);
 
   // Waits until something is to do, one of `descriptors` is readable or the time is over; then
-  // serves ZAP, takes frames in and redials. Returns true if one of `descriptors` is readable.
+  // serves ZAP, takes frames in, and now and then sees which links came up or broke (they do not
+  // end the wait) and redials. Returns true if one of `descriptors` is readable.
   bool poll(std::span<const int> descriptors, Duration timeout, Time now);
   std::vector<ReceivedMessage> take_messages();
   std::vector<LinkEvent> take_events();
@@ -120,6 +121,7 @@ class Links final : public Network {
   std::map<NodeId, Dialled> links_;
   std::deque<ReceivedMessage> messages_;
   std::vector<LinkEvent> events_;
+  Time monitors_due_{};
   LinkCounters counters_;
 };
 

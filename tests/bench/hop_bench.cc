@@ -1,9 +1,10 @@
-// What one message costs with libzmq alone, set up as transport/ does: CURVE, a DEALER that sends to
-// a ROUTER over TCP on loopback, one I/O thread a context, a receiver that sleeps in zmq_poll. The
-// yardstick for a hop of the mesh, which tests/bench/mesh_bench.py measures in the same run.
+// What one message costs with libzmq alone, set up as transport/ does: CURVE, a DEALER that sends
+// to a ROUTER over TCP on loopback, one I/O thread a context, a receiver that sleeps in zmq_poll.
+// The yardstick for a hop of the mesh, which tests/bench/mesh_bench.py measures in the same run.
 //   hop_bench [ROUNDS [BUSY_MS]]
-// Two contexts play ping-pong. BUSY_MS: before each send the sender reads memory on all cores for so
-// long, as a stage that computes does. Prints one JSON object: medians and 90th percentiles in us.
+// Two contexts play ping-pong. BUSY_MS: before each send the sender reads memory on all cores for
+// so long, as a stage that computes does. Prints one JSON object: medians and 90th percentiles, in
+// microseconds.
 #include <zmq.h>
 
 #include <algorithm>
@@ -138,7 +139,8 @@ std::string measure(size_t bytes, int rounds, int busy_ms) {
   std::sort(times.begin(), times.end());
   char text[128];
   std::snprintf(text, sizeof text, "\"%zu\": {\"median_us\": %.1f, \"p90_us\": %.1f}", bytes,
-                double(times[times.size() / 2]) / 1000, double(times[times.size() * 9 / 10]) / 1000);
+                double(times[times.size() / 2]) / 1000,
+                double(times[times.size() * 9 / 10]) / 1000);
   return text;
 }
 

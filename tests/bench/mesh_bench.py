@@ -49,8 +49,12 @@ class Bench:
         self.model = os.path.splitext(os.path.basename(options.model))[0]
         folder = os.path.join(the_lab.dir, "models")
         os.makedirs(folder)
-        os.symlink(os.path.abspath(options.model), os.path.join(folder,
-                                                                os.path.basename(options.model)))
+        here = os.path.join(folder, os.path.basename(options.model))
+        if options.synth:
+            subprocess.run([options.weft, "synth", here, "--shape", options.synth], check=True,
+                           capture_output=True)
+        else:
+            os.symlink(os.path.abspath(options.model), here)
         relay = ((options.relay_ms, options.relay_mbit)
                  if options.relay_ms or options.relay_mbit else None)
         weft_options = ["--threads", str(options.threads), "--kv-tokens", str(options.kv_tokens),
@@ -138,7 +142,8 @@ class Bench:
         time.sleep(TRACE_SETTLES_S)
         nodes = step_trace.order_of(step_trace.spans(self.meshes[count].traces))
         activation, token = step_trace.hops(nodes, since, until)
-        return {"activation_us": statistics.median(activation), "token_us": statistics.median(token)}
+        return {"activation_us": statistics.median(activation),
+                "token_us": statistics.median(token)}
 
     def idle_cpu(self, count, seconds=2.0):
         """Share of one core that a mesh without work takes, all its nodes together."""
@@ -255,7 +260,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0],
                                      epilog="More in this file's first lines.")
     parser.add_argument("--weft", required=True)
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--model", default="synth.gguf")
+    parser.add_argument("--synth", help="make a random model of this shape instead")
     parser.add_argument("--nodes", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--scenes", nargs="+", choices=SCENES, default=list(SCENES))
     parser.add_argument("--runs", type=int, default=5)

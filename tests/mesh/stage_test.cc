@@ -6,81 +6,10 @@
 #include <optional>
 
 #include "mesh/limits.h"
-#include "tests/mesh/harness.h"
+#include "tests/mesh/stage_fixture.h"
 
 namespace weft::mesh::test {
 namespace {
-
-constexpr Epoch kEpoch{1 << 16};
-constexpr uint32_t kBudget = 256;
-const NodeId kHead = node_id(9), kFirst = node_id(1), kSecond = node_id(2);
-
-transport::Propose make_plan(uint32_t hidden_dim = kHiddenDim) {
-  transport::Propose plan;
-  plan.epoch = kEpoch;
-  plan.layer_count = 2;
-  plan.hidden_dim = hidden_dim;
-  plan.vocab_size = kVocab;
-  plan.context_length = plan.kv_tokens = kContext;
-  plan.stages = {{kFirst, 0, 1}, {kSecond, 1, 2}};
-  return plan;
-}
-
-transport::Step rows(uint64_t session, uint32_t first, uint32_t count, bool sample = false) {
-  transport::Step step;
-  step.epoch = kEpoch;
-  step.session = SessionId{session};
-  step.head = kHead;
-  step.first_position = first;
-  step.token_count = count;
-  step.sample = sample;
-  step.tokens.assign(count, 1);
-  return step;
-}
-
-class StageTest : public ::testing::Test {
- protected:
-  explicit StageTest(size_t index = 0, uint32_t hidden_dim = kHiddenDim)
-      : outbox_(index == 0 ? kFirst : kSecond) {
-    stage_.start(make_plan(hidden_dim), index);
-  }
-
-  std::vector<Effect> effects() {
-    stage_.pump(now_);
-    return outbox_.take_effects();
-  }
-  template <typename Kind>
-  std::vector<Kind> all(const std::vector<Effect>& list) {
-    std::vector<Kind> found;
-    for (const Effect& effect : list) {
-      if (const auto* kind = std::get_if<Kind>(&effect)) found.push_back(*kind);
-    }
-    return found;
-  }
-  template <typename Kind>
-  std::vector<Kind> messages(const std::vector<Effect>& list) {
-    std::vector<Kind> found;
-    for (const Send& send : all<Send>(list)) {
-      if (const auto* kind = std::get_if<Kind>(&send.message)) found.push_back(*kind);
-    }
-    return found;
-  }
-  void step(transport::Step message) { stage_.on_step(kHead, std::move(message), now_); }
-  // An output of the right shape for every sequence.
-  BatchOutput output(const BatchJob& job, uint32_t hidden_dim = kHiddenDim) {
-    BatchOutput out;
-    for (const BatchSequence& sequence : job.sequences) {
-      SequenceOutput& one = out.sequences.emplace_back();
-      one.hidden = SharedBytes::adopt(std::vector<float>(sequence.row_count * hidden_dim, 1.0f));
-    }
-    out.elapsed_s = 0.1;
-    return out;
-  }
-
-  Outbox outbox_;
-  Stage stage_{outbox_, kBudget};
-  Time now_{1};
-};
 
 TEST_F(StageTest, PrefillChunksFlowWhileDecodeRowsGoFirst) {
   step(rows(1, 0, 1));
@@ -303,84 +232,6 @@ TEST_F(StageTest, ANewPlanFreesWhatTheOldOneHeld) {
   EXPECT_EQ(stage_.queued_rows(), 0u);
   stage_.on_batch_done(jobs[0].job, output(jobs[0].batch), now_);
   EXPECT_TRUE(effects().empty());
-}
-
-// Streams 1 to 4 decode, and a prompt comes.
-class BusyStageTest : public StageTest {
- protected:
-  static constexpr Duration kStep = milliseconds(40), kRow = milliseconds(4);
-
-  // Runs the next batch to its end; what it takes grows by the prefill row, as on a device.
-  std::optional<BatchJob> run() {
-    const auto jobs = all<SubmitBatch>(effects());
-    EXPECT_LE(jobs.size(), 1u);
-    if (jobs.empty()) return std::nullopt;
-    Duration took{0};
-    for (const auto& sequence : jobs[0].batch.sequences) {
-      if (sequence.row_count > 1) took += kRow * sequence.row_count;
-    }
-    const auto decodes = [](const auto& sequence) { return sequence.row_count == 1; };
-    const auto& all_of_it = jobs[0].batch.sequences;
-    if (std::any_of(all_of_it.begin(), all_of_it.end(), decodes)) took += kStep;
-    now_ = now_ + took;
-    BatchOutput out = output(jobs[0].batch);
-    out.elapsed_s = to_seconds(took);
-    stage_.on_batch_done(jobs[0].job, std::move(out), now_);
-    return jobs[0].batch;
-  }
-  void decode_rows() {
-    for (uint64_t session = 1; session <= 4; ++session) step(rows(session, position_, 1, true));
-    ++position_;
-  }
-  void start_streams() {
-    for (uint64_t session = 1; session <= 4; ++session) step(rows(session, 0, 10, true));
-    ASSERT_TRUE(run());
-    position_ = 10;
-    for (int i = 0; i < 20; ++i) {
-      decode_rows();
-      ASSERT_TRUE(run());
-    }
-  }
-  uint32_t position_ = 0;
-};
-
-TEST_F(BusyStageTest, ALongPromptRidesAlongAndNoStepTakesTwiceAsLong) {
-  start_streams();
-  for (uint32_t first = 0; first < 512; first += 128) step(rows(9, first, 128));
-  EXPECT_FALSE(run()) << "it waits for the streams' rows";
-  uint32_t done = 0;
-  for (int steps = 0; done < 512; ++steps) {
-    ASSERT_LT(steps, 200) << "the prompt starves";
-    decode_rows();
-    const Time before = now_;
-    const auto batch = run();
-    ASSERT_TRUE(batch);
-    ASSERT_GE(batch->sequences.size(), 4u) << "all streams' rows are one batch";
-    EXPECT_LE(now_ - before, 2 * kStep);
-    done += batch->row_count - 4;
-  }
-}
-
-TEST_F(BusyStageTest, APromptGoesAloneAndInFullOnceNoStreamDecodes) {
-  start_streams();
-  step(rows(9, 0, 128));
-  EXPECT_FALSE(run());
-  for (uint64_t session = 1; session <= 4; ++session) {
-    stage_.on_close(kHead, {kEpoch, SessionId{session}});
-  }
-  const auto batch = run();
-  ASSERT_TRUE(batch);
-  EXPECT_EQ(batch->row_count, 128u);
-}
-
-TEST_F(BusyStageTest, APromptDoesNotWaitForStreamsThatHaveStopped) {
-  start_streams();
-  step(rows(9, 0, 128));
-  EXPECT_FALSE(run());
-  now_ = now_ + 4 * kStep;
-  const auto batch = run();
-  ASSERT_TRUE(batch);
-  EXPECT_EQ(batch->row_count, 128u);
 }
 
 class LastStageTest : public StageTest {

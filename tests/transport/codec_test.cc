@@ -140,7 +140,8 @@ TEST(Codec, TheLargestPayloadFitsAFrameAndMoreIsRefused) {
 TEST(Codec, EmptyOneByteAndOversizedFramesAreRefused) {
   EXPECT_EQ(decode({}).error().code, ErrorCode::kCorrupt);
   EXPECT_EQ(decode(SharedBytes::adopt(Bytes(1))).error().code, ErrorCode::kCorrupt);
-  EXPECT_EQ(decode(SharedBytes::adopt(Bytes(kFrameBytesMax + 1))).error().code, ErrorCode::kCorrupt);
+  const auto oversized = SharedBytes::adopt(Bytes(kFrameBytesMax + 1));
+  EXPECT_EQ(decode(oversized).error().code, ErrorCode::kCorrupt);
   EXPECT_EQ(decode(SharedBytes::adopt(Bytes(1000, 0xFF))).error().code, ErrorCode::kCorrupt);
 }
 

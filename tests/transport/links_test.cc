@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "tests/transport/frames.h"
+#include "transport/bundle.h"
 
 namespace weft::transport {
 namespace {
@@ -119,6 +120,56 @@ TEST_F(LinksTest, AMessageArrivesWithItsSenderKnownByKey) {
   EXPECT_EQ(got[0].from, a.id);
   EXPECT_EQ(got[0].address, "127.0.0.1");
   EXPECT_EQ(std::get<Step>(got[0].message).hidden.floats()[1], -2);
+}
+
+TEST_F(LinksTest, WhatIsSentTogetherArrivesInOrderAndSmallFramesInOneTurn) {
+  connect(a, b);
+  Step large;
+  large.token_count = 1;
+  large.hidden = SharedBytes::adopt(Bytes(100'000));
+  std::vector<Message> messages;
+  for (uint64_t i = 0; i < 8; ++i) messages.push_back(Activate{{i}});
+  messages.push_back(large);
+  for (uint64_t i = 8; i < 8 + 2 * kBundleFramesMax; ++i) messages.push_back(Activate{{i}});
+  std::vector<const Message*> pointers;
+  for (const Message& message : messages) pointers.push_back(&message);
+  const uint64_t bytes_before = a.links->counters().bytes_out;
+  for (const Result<>& sent : a.links->send_all(b.id, pointers)) EXPECT_TRUE(sent.ok());
+  EXPECT_GT(a.links->counters().bytes_out, bytes_before + 100'000);
+  std::vector<ReceivedMessage> got;
+  std::vector<size_t> turns;
+  ASSERT_TRUE(pump({b.links.get()}, [&] {
+    auto more = b.links->take_messages();
+    if (!more.empty()) turns.push_back(more.size());
+    std::move(more.begin(), more.end(), std::back_inserter(got));
+    return got.size() == messages.size();
+  }));
+  EXPECT_GE(turns.front(), 8u) << "the bundle came apart";
+  uint64_t next = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    ASSERT_EQ(got[i].message.index(), messages[i].index()) << i;
+    if (const auto* one = std::get_if<Activate>(&got[i].message)) {
+      EXPECT_EQ(one->epoch.value, next++);
+    }
+  }
+}
+
+TEST_F(LinksTest, EachMessageThatCannotBeSentIsSaid) {
+  const Message one = Activate{{1}};
+  const Message* const pointers[] = {&one, &one};
+  const auto down = a.links->send_all(b.id, pointers);
+  ASSERT_EQ(down.size(), 2u);
+  EXPECT_EQ(down[1].error().code, ErrorCode::kUnavailable);
+  connect(a, b);
+  Step huge;
+  huge.token_count = 1;
+  huge.hidden = SharedBytes::adopt(Bytes(kFrameBytesMax));
+  const Message too_large = huge;
+  const Message* const mixed[] = {&one, &too_large, &one};
+  const auto sent = a.links->send_all(b.id, mixed);
+  ASSERT_EQ(sent.size(), 3u);
+  EXPECT_TRUE(sent[0].ok() && sent[2].ok());
+  EXPECT_EQ(sent[1].error().code, ErrorCode::kInvalid);
 }
 
 TEST_F(LinksTest, AStrangersMessageIsNotDelivered) {

@@ -17,6 +17,11 @@ Overload(Handlers...) -> Overload<Handlers...>;
 
 constexpr int kEffectRoundsMax = 8;
 
+bool is_for_reader(const mesh::Effect& effect) {
+  return std::holds_alternative<mesh::TokenOut>(effect) ||
+         std::holds_alternative<mesh::SessionEnd>(effect);
+}
+
 }  // namespace
 
 void Node::carry_out_effects(Time now) {
@@ -32,8 +37,14 @@ void Node::carry_out_effects(Time now) {
       if (one) sends[one->to].push_back(&one->message);
     }
     for (const auto& [to, messages] : sends) send(to, messages, now);
+    // A stream's reader wakes up at its token: not before the next batch is handed on.
     for (mesh::Effect& effect : effects) {
-      if (!std::holds_alternative<mesh::Send>(effect)) carry_out(effect, now);
+      if (!std::holds_alternative<mesh::Send>(effect) && !is_for_reader(effect)) {
+        carry_out(effect, now);
+      }
+    }
+    for (mesh::Effect& effect : effects) {
+      if (is_for_reader(effect)) carry_out(effect, now);
     }
   }
 }

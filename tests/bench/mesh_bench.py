@@ -28,6 +28,7 @@ import plot  # noqa: E402
 import step_trace  # noqa: E402
 
 SCENES = ("single", "eight", "prompt", "overlap", "hop")
+MEMORY_BESIDE = 160 << 20  # scratch, which is for the largest batch
 TRACE_SETTLES_S = 0.6  # a trace is written five times a second
 
 
@@ -57,17 +58,28 @@ class Bench:
             os.symlink(os.path.abspath(options.model), here)
         relay = ((options.relay_ms, options.relay_mbit)
                  if options.relay_ms or options.relay_mbit else None)
-        weft_options = ["--threads", str(options.threads), "--kv-tokens", str(options.kv_tokens),
-                        "--memory", options.memory]
+        weft_options = ["--threads", str(options.threads), "--kv-tokens", str(options.kv_tokens)]
         if options.step_rows:
             weft_options += ["--step-rows", str(options.step_rows)]
         self.meshes = {}
         for count in options.nodes:
-            mesh = BenchMesh(the_lab, weft_options, folder, count, True, relay)
+            memory = ["--memory", options.memory or str(self.even_share(here, count))]
+            mesh = BenchMesh(the_lab, weft_options + memory, folder, count, True, relay)
             mesh.wait_ready()
             self.meshes[count] = mesh
             print(f"{count} node(s) ready", file=sys.stderr)
         self.tokens_per_word = self.measure_words()
+
+    def even_share(self, path, count):
+        """Memory with which no node can hold much more than its even share of the layers."""
+        out = subprocess.run([self.options.weft, "info", "--json", path], check=True,
+                             capture_output=True, text=True)
+        info = json.loads(out.stdout)
+        layers, layer_bytes = info["layer_count"], info["layer_bytes_max"]
+        share = -(-layers // count)
+        ends = info["tensor_bytes"] - int(0.95 * layers * layer_bytes)  # embedding and head
+        kv_bytes = info["kv_bytes_per_token"]["f16"] * self.options.kv_tokens * share // layers
+        return int(1.05 * (share * layer_bytes + ends + kv_bytes)) + MEMORY_BESIDE
 
     def prompt(self, tokens):
         """Words of a synthetic vocabulary, or of any other; about so many tokens."""
@@ -269,7 +281,7 @@ def main():
     parser.add_argument("--tokens", type=int, default=48, help="that a stream decodes")
     parser.add_argument("--prompt-tokens", type=int, default=4096)
     parser.add_argument("--kv-tokens", type=int, default=24576)
-    parser.add_argument("--memory", default="4G", help="of each node")
+    parser.add_argument("--memory", help="of each node; default: what forces even shares")
     parser.add_argument("--step-rows", type=int, default=0, help="0: the node's default")
     parser.add_argument("--relay-ms", type=float, default=0)
     parser.add_argument("--relay-mbit", type=float, default=0)

@@ -86,6 +86,8 @@ class SharedBytes {
       : owner_(std::move(owner)), view_(view) {}
 
   ByteView view() const { return view_; }
+  // Who keeps the bytes alive, for a view of a part of them.
+  const std::shared_ptr<const void>& owner() const { return owner_; }
   size_t size() const { return view_.size(); }
   bool empty() const { return view_.empty(); }
   // As floats. The size must be a multiple of 4 and the data 4-byte aligned (asserted).

@@ -68,6 +68,19 @@ inline constexpr size_t kStageSessionsMax = 1024;
 inline constexpr uint32_t kQueuedRowsMax = 16384;
 inline constexpr uint32_t kDecodeRowsMax = 128;  // of one batch, besides its prefill rows
 inline constexpr int kJobsInFlight = 2;
+// Prefill rows that ride along with decode rows: what they may add to a step, as a share of the
+// time that the step takes without them; how many at least, and how many before it was measured.
+inline constexpr double kPrefillShare = 0.6;
+inline constexpr uint32_t kRidingRowsMin = 4;  // kernels compute so many at about one row's price
+inline constexpr uint32_t kRidingRowsFirst = 8;
+// Trials of how many groups the streams form (mesh/grouping.h): after a change rows come in the old
+// order for a while; then so long is counted, and so many rows of each stream at least.
+inline constexpr Duration kGroupSettle = milliseconds(300);
+inline constexpr Duration kGroupTrial = milliseconds(700);
+inline constexpr uint32_t kGroupRounds = 4;
+inline constexpr Duration kGroupTrialEvery = seconds(30);
+// Steps without a decode row after which prefill rows go alone.
+inline constexpr double kRideAlongPatience = 3;
 inline constexpr size_t kClosedRemembered = 1024;
 // Longer than any head waits, so that only sessions whose Close was lost are caught.
 inline constexpr Duration kStageIdleMax = kFirstTokenWithin + seconds(10);

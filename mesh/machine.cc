@@ -28,7 +28,7 @@ Machine::Parts::Parts(MachineConfig machine_config, Time now)
   WEFT_ASSERT(config.plan);
   WEFT_ASSERT(!config.self.is_zero());
   WEFT_ASSERT(config.incarnation != 0);
-  WEFT_ASSERT(config.step_row_budget >= kPrefillChunk);
+  WEFT_ASSERT(config.step_row_budget >= 1);
 }
 
 void Machine::Parts::settle(Time now) {
@@ -65,9 +65,9 @@ void Machine::Parts::on_died(const MemberChange& change, Time now) {
   coordinator.on_death(change.node, now);
 }
 
-void Machine::Parts::pump() {
-  stage->pump();
-  if (retiring) retiring->pump();
+void Machine::Parts::pump(Time now) {
+  stage->pump(now);
+  if (retiring) retiring->pump(now);
 }
 
 void Machine::Parts::batch_done(uint64_t job, Result<BatchOutput> output, Time now) {
@@ -213,7 +213,7 @@ Machine::~Machine() = default;
 std::vector<Effect> Machine::take_effects(Time now) {
   if (!parts_->left) {
     parts_->settle(now);
-    parts_->pump();
+    parts_->pump(now);
   }
   return parts_->outbox.take_effects();
 }

@@ -36,7 +36,7 @@ class Machine::Parts {
   // Why there is no active plan, as a client is told it.
   NoPlan no_plan(Time now) const;
   // Hands what waits to the compute thread.
-  void pump();
+  void pump(Time now);
   void batch_done(uint64_t job, Result<BatchOutput> output, Time now);
   View view(Time now) const;
 

@@ -12,7 +12,13 @@
 namespace weft::mesh {
 namespace {
 
-constexpr double kRateShare = 0.2;  // of the newest batch in the decode rate
+constexpr double kNewestShare = 0.2;  // of the newest batch in a moving average
+// A pause between streams is no part of their rhythm.
+constexpr double kDecodeEveryMaxS = 5;
+
+void average_in(double& average, double newest) {
+  average += (average == 0 ? 1 : kNewestShare) * (newest - average);
+}
 
 }  // namespace
 
@@ -22,7 +28,9 @@ void Stage::start(const transport::Propose& plan, size_t index) {
   plan_ = plan;
   index_ = index;
   kv_free_tokens_ = plan.kv_tokens;
-  decode_rows_per_s_ = 0;
+  decode_rows_per_s_ = decode_step_s_ = prefill_row_s_ = decode_every_s_ = 0;
+  last_decode_ = {};
+  grouping_.start(plan.stages.size());
 }
 
 void Stage::stop() {
@@ -128,13 +136,39 @@ void Stage::on_head_elsewhere(NodeId head, Time now) {
   for (const SessionId id : orphans) drop(id);
 }
 
+// The first `count` rows of a step, which keeps the rest.
+transport::Step Stage::cut(transport::Step& step, uint32_t count) {
+  transport::Step first;
+  first.first_position = step.first_position;
+  first.token_count = count;
+  first.reserve_tokens = step.reserve_tokens;
+  if (!step.tokens.empty()) {
+    first.tokens.assign(step.tokens.begin(), step.tokens.begin() + count);
+    step.tokens.erase(step.tokens.begin(), step.tokens.begin() + count);
+  } else {
+    const size_t bytes = step.hidden.size() / step.token_count * count;
+    first.hidden = SharedBytes(step.hidden.owner(), step.hidden.view().first(bytes));
+    step.hidden = SharedBytes(step.hidden.owner(), step.hidden.view().subspan(bytes));
+  }
+  step.first_position += count;
+  step.token_count -= count;
+  return first;
+}
+
 BatchSequence Stage::take_rows(SessionId id, Session& session, uint32_t rows_max) {
   BatchSequence sequence;
   sequence.session = id;
   sequence.first_position = session.waiting.front().step.first_position;
   do {
-    transport::Step step = std::move(session.waiting.front().step);
-    session.waiting.pop_front();
+    transport::Step& front = session.waiting.front().step;
+    const uint32_t room = rows_max - sequence.row_count;
+    transport::Step step;
+    if (front.token_count > room) {
+      step = cut(front, room);
+    } else {
+      step = std::move(front);
+      session.waiting.pop_front();
+    }
     sequence.row_count += step.token_count;
     sequence.reserve_tokens = std::max(sequence.reserve_tokens, step.reserve_tokens);
     sequence.sample = step.sample;
@@ -142,14 +176,14 @@ BatchSequence Stage::take_rows(SessionId id, Session& session, uint32_t rows_max
     sequence.history = std::move(step.history);
     sequence.tokens.insert(sequence.tokens.end(), step.tokens.begin(), step.tokens.end());
     if (!step.hidden.empty()) sequence.hidden.push_back(std::move(step.hidden));
-  } while (!sequence.sample && !session.waiting.empty() &&
-           sequence.row_count + session.waiting.front().step.token_count <= rows_max);
+  } while (!sequence.sample && !session.waiting.empty() && sequence.row_count < rows_max);
   queued_rows_ -= sequence.row_count;
   ++session.jobs;
+  session.decodes = sequence.sample && sequence.row_count == 1;
   return sequence;
 }
 
-BatchJob Stage::next_batch() {
+BatchJob Stage::next_batch(uint32_t prefill_rows_max, uint32_t decode_rows_max) {
   struct Candidate {
     bool prefill;
     uint64_t arrival;
@@ -169,13 +203,9 @@ BatchJob Stage::next_batch() {
   uint32_t prefill_rows = 0, decode_rows = 0;
   for (const Candidate& candidate : candidates) {
     Session& session = sessions_.at(candidate.session);
-    if (!candidate.prefill && ++decode_rows > kDecodeRowsMax) continue;
-    if (candidate.prefill) {
-      // One prompt's chunk always goes, however small the budget: else decode rows could starve it.
-      const uint32_t rows = session.waiting.front().step.token_count;
-      if (prefill_rows > 0 && prefill_rows + rows > row_budget_) continue;
-    }
-    const uint32_t room = candidate.prefill ? row_budget_ - std::min(row_budget_, prefill_rows) : 1;
+    if (!candidate.prefill && ++decode_rows > decode_rows_max) continue;
+    if (candidate.prefill && prefill_rows == prefill_rows_max) continue;
+    const uint32_t room = candidate.prefill ? prefill_rows_max - prefill_rows : 1;
     batch.sequences.push_back(take_rows(candidate.session, session, room));
     batch.row_count += batch.sequences.back().row_count;
     if (candidate.prefill) prefill_rows += batch.sequences.back().row_count;
@@ -183,27 +213,83 @@ BatchJob Stage::next_batch() {
   return batch;
 }
 
-void Stage::pump() {
+size_t Stage::decoding_streams(Time now) const {
+  const double patience_s = kRideAlongPatience * double(plan_->stages.size()) *
+                            std::max(decode_every_s_, decode_step_s_);
+  return size_t(std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
+    const Session& session = entry.second;
+    const bool here = session.jobs > 0 || !session.waiting.empty();
+    return session.decodes && (here || to_seconds(now - session.last_used) <= patience_s);
+  }));
+}
+
+size_t Stage::waiting_decode_rows() const {
+  return size_t(std::count_if(sessions_.begin(), sessions_.end(), [](const auto& entry) {
+    const auto& waiting = entry.second.waiting;
+    return !waiting.empty() && waiting.front().step.token_count == 1;
+  }));
+}
+
+uint32_t Stage::riding_rows() const {
+  if (decode_step_s_ == 0 || prefill_row_s_ == 0) return std::min(kRidingRowsFirst, row_budget_);
+  const double rows = kPrefillShare * decode_step_s_ / prefill_row_s_;
+  return rows >= row_budget_ ? row_budget_ : std::max(uint32_t(rows), kRidingRowsMin);
+}
+
+void Stage::pump(Time now) {
   if (!plan_) return;
-  while (queued_rows_ > 0 && jobs_.size() < size_t(kJobsInFlight) &&
-         (jobs_.empty() || queued_rows_ >= row_budget_)) {
-    BatchJob batch = next_batch();
-    const uint64_t number = outbox_.next_job();
-    Job& job = jobs_[number];
-    for (BatchSequence& sequence : batch.sequences) {
-      BatchSequence kept;
-      kept.session = sequence.session;
-      kept.first_position = sequence.first_position;
-      kept.row_count = sequence.row_count;
-      kept.reserve_tokens = sequence.reserve_tokens;
-      kept.sample = sequence.sample;
-      kept.sampling = sequence.sampling;
-      kept.history = sequence.history;
-      job.sequences.push_back(std::move(kept));
-      sequence.sample = sequence.sample && is_last();
+  while (queued_rows_ > 0) {
+    const size_t streams = decoding_streams(now);
+    const bool forms_groups = index_ == 0 && streams > 0;
+    if (!jobs_.empty()) {
+      // A second batch is worth it only if it is full and delays no stream.
+      const bool full = jobs_.size() >= size_t(kJobsInFlight);
+      if (full || streams > 0 || queued_rows_ < row_budget_) return;
+    } else if (streams > 0) {
+      const size_t wanted = forms_groups ? grouping_.rows_to_wait_for(streams) : 1;
+      if (waiting_decode_rows() < wanted) return;
     }
-    outbox_.emit(SubmitBatch{number, std::move(batch)});
+    submit(next_batch(streams > 0 ? riding_rows() : row_budget_,
+                      forms_groups ? grouping_.rows_per_batch(streams) : kDecodeRowsMax));
   }
+}
+
+void Stage::submit(BatchJob batch) {
+  const uint64_t number = outbox_.next_job();
+  Job& job = jobs_[number];
+  for (BatchSequence& sequence : batch.sequences) {
+    BatchSequence kept;
+    kept.session = sequence.session;
+    kept.first_position = sequence.first_position;
+    kept.row_count = sequence.row_count;
+    kept.reserve_tokens = sequence.reserve_tokens;
+    kept.sample = sequence.sample;
+    kept.sampling = sequence.sampling;
+    kept.history = sequence.history;
+    job.sequences.push_back(std::move(kept));
+    sequence.sample = sequence.sample && is_last();
+  }
+  outbox_.emit(SubmitBatch{number, std::move(batch)});
+}
+
+// Learns from a batch what decode and prefill rows take here.
+void Stage::measure(const Job& job, double elapsed_s, Time now) {
+  uint32_t decode_rows = 0, prefill_rows = 0;
+  for (const BatchSequence& sequence : job.sequences) {
+    (sequence.row_count == 1 ? decode_rows : prefill_rows) += sequence.row_count;
+  }
+  if (elapsed_s <= 0) return;
+  if (prefill_rows > 0 && (decode_rows == 0 || decode_step_s_ > 0)) {
+    const double beside_s = decode_rows > 0 ? std::min(decode_step_s_, elapsed_s / 2) : 0;
+    average_in(prefill_row_s_, (elapsed_s - beside_s) / prefill_rows);
+  }
+  if (decode_rows == 0) return;
+  average_in(decode_rows_per_s_, double(decode_rows) / elapsed_s);
+  if (prefill_rows == 0) average_in(decode_step_s_, elapsed_s);
+  grouping_.on_batch(decode_rows, prefill_rows == 0, decoding_streams(now), now);
+  const double since_s = to_seconds(now - last_decode_);
+  if (last_decode_ != Time{} && since_s < kDecodeEveryMaxS) average_in(decode_every_s_, since_s);
+  last_decode_ = now;
 }
 
 Result<> Stage::check_output(const BatchSequence& sequence, const SequenceOutput& output) const {
@@ -230,14 +316,7 @@ void Stage::on_batch_done(uint64_t number, Result<BatchOutput> result, Time now)
   }
   if (result.ok()) {
     kv_free_tokens_ = result->kv_free_tokens;
-    const auto decoded =
-        std::count_if(job.sequences.begin(), job.sequences.end(),
-                      [](const auto& sequence) { return sequence.row_count == 1; });
-    if (decoded > 0 && result->elapsed_s > 0) {
-      const double rate = double(decoded) / result->elapsed_s;
-      decode_rows_per_s_ +=
-          (decode_rows_per_s_ == 0 ? 1 : kRateShare) * (rate - decode_rows_per_s_);
-    }
+    measure(job, result->elapsed_s, now);
   }
   for (size_t i = 0; i < job.sequences.size(); ++i) {
     const BatchSequence& sequence = job.sequences[i];

@@ -1,10 +1,18 @@
 // Stage: this node's layers of the active plan, and the rows that wait for them.
 //
 // What waits is run as one batch: decode rows (steps of one row) first, then prefill rows up to the
-// row budget. Steps of one session run in order and are joined where they follow on each other, so
-// a prompt's chunks arrive in any size that fits a frame and run in the size that computes well. A
+// row budget. Steps of one session run in order and are joined and cut where the budget ends, so a
+// prompt's chunks arrive in any size that fits a frame and run in the size that computes well. A
 // second batch is handed to the compute thread only if it is full by itself; otherwise it is worth
 // more to let rows gather while the first one runs.
+//
+// While streams decode here, a prompt's rows ride along with theirs, only as many as take
+// kPrefillShare of the time that a step without them takes (both measured): a long prompt makes the
+// gap between two tokens at most so much longer, and costs no reading of the weights of its own.
+// Between the streams' rows it waits; if none come for kRideAlongPatience steps, it goes alone.
+//
+// The first stage forms the streams into groups (mesh/grouping.h): a batch takes a group's rows and
+// no more; later stages keep what comes together.
 //
 // A position that was already taken is a duplicate and changes nothing; a gap is Refused kInvalid.
 // A session is freed when its head closes it, dies or fails, or leaves it idle for kStageIdleMax.
@@ -21,6 +29,7 @@
 #include "base/id.h"
 #include "base/result.h"
 #include "mesh/compute.h"
+#include "mesh/grouping.h"
 #include "mesh/outbox.h"
 #include "transport/message.h"
 
@@ -54,7 +63,7 @@ class Stage {
   void on_batch_done(uint64_t job, Result<BatchOutput> output, Time now);
 
   // Hands what waits to the compute thread, as far as it takes more.
-  void pump();
+  void pump(Time now);
   void tick(Time now);
 
   size_t session_count() const { return sessions_.size(); }
@@ -72,6 +81,7 @@ class Stage {
     uint32_t next_position = 0;  // of the next row to arrive
     std::deque<Waiting> waiting;
     int jobs = 0;  // batches under way that hold rows of it
+    bool decodes = false;  // has had its prompt and now takes row by row
     Time last_used;
   };
   struct Job {
@@ -80,7 +90,16 @@ class Stage {
 
   void refuse(NodeId head, SessionId session, Error error);
   void drop(SessionId session);
-  BatchJob next_batch();
+  BatchJob next_batch(uint32_t prefill_rows_max, uint32_t decode_rows_max);
+  void submit(BatchJob batch);
+  // Streams that decode here, whose next rows are soon to come.
+  size_t decoding_streams(Time now) const;
+  // Sessions whose next row is a decode row.
+  size_t waiting_decode_rows() const;
+  // Prefill rows that may ride along with decode rows.
+  uint32_t riding_rows() const;
+  void measure(const Job& job, double elapsed_s, Time now);
+  static transport::Step cut(transport::Step& step, uint32_t count);
   BatchSequence take_rows(SessionId id, Session& session, uint32_t rows_max);
   Result<> check_output(const BatchSequence& sequence, const SequenceOutput& output) const;
   void hand_on(const BatchSequence& sequence, const SequenceOutput& output, NodeId head);
@@ -97,6 +116,12 @@ class Stage {
   uint32_t queued_rows_ = 0;
   uint32_t kv_free_tokens_ = 0;
   double decode_rows_per_s_ = 0;
+  // Moving averages; 0: not measured yet.
+  double decode_step_s_ = 0;   // a batch of decode rows alone
+  double prefill_row_s_ = 0;   // what a prefill row adds
+  double decode_every_s_ = 0;  // from one batch with decode rows to the next
+  Time last_decode_;           // when the last one ended
+  Grouping grouping_;
 };
 
 }  // namespace weft::mesh

@@ -203,11 +203,16 @@ void add_mesh_commands(CLI::App& app, CliContext& context) {
   command->add_option("--memory", up.memory, "most memory for a model, as 2G; default: measured");
   command->add_option("--kv-tokens", up.node.kv_tokens, "KV cache, in tokens over all streams")
       ->capture_default_str()->check(CLI::Range(32u, 1u << 24));
+  command->add_option("--step-rows", up.node.step_rows,
+                      "most rows of prompts that are computed in one step")
+      ->capture_default_str()->check(CLI::Range(1u, 4096u));
   command->add_option("--objective", up.objective, "plan for one user's latency or many users")
       ->capture_default_str()->check(CLI::IsMember({"latency", "throughput"}));
   command->add_option("--min-nodes", up.node.min_nodes,
                       "spread a model over at least so many nodes")
       ->capture_default_str()->check(CLI::Range(1, 64));
+  command->add_option("--trace", up.node.trace,
+                      "write where each step's time goes, as Chrome trace events");
   command->add_flag("!--no-mdns", up.node.mdns, "do not use multicast at all");
   command->add_option("--api-key-file", up.api_key_file,
                       "a file with the key clients must send; needed beyond loopback");

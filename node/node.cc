@@ -19,6 +19,8 @@ namespace {
 constexpr size_t kTasksMax = 256;
 constexpr size_t kReportsMax = 16384;
 constexpr Duration kTick = milliseconds(50);
+// Not at every turn: a step of a stream is several turns, and each is part of its time.
+constexpr Duration kHouseEvery = milliseconds(10);
 constexpr Duration kRescanEvery = seconds(10);
 constexpr Duration kVocabularyEvery = seconds(5);
 constexpr Duration kGoodbyeTime = milliseconds(300);
@@ -57,6 +59,10 @@ Result<> Node::open() {
   WEFT_TRY(auto backend, make_backend(options_.backend, options_.threads));
   WEFT_TRY(transport::Profile profile,
            measure_profile(*backend, {options_.memory_bytes, {model::TensorType::kF16}}));
+  if (!options_.trace.empty()) {
+    WEFT_TRY(trace_, Trace::open(options_.trace));
+    trace_->name_process(name_);
+  }
   WEFT_CHECK(open_network());
   start_machine(std::move(profile));
   worker_ = std::make_unique<Worker>();
@@ -66,7 +72,7 @@ Result<> Node::open() {
       on_compute(std::move(*shared), now);
     }) || stopping_);
     eventfd_write(wake_.get(), 1);
-  });
+  }, trace_.get());
   loader_ = std::make_unique<Loader>(*machine_, *store_, *compute_, *worker_,
                                      [this](Task task) {
                                        WEFT_ASSERT(reports_.try_push(std::move(task)) || stopping_);
@@ -121,6 +127,7 @@ void Node::start_machine(transport::Profile profile) {
   config.objective = options_.objective;
   config.min_nodes = options_.min_nodes;
   config.kv_tokens = options_.kv_tokens;
+  config.step_row_budget = options_.step_rows;
   config.plan = [](const partition::PlanRequest& request) { return partition::plan(request); };
   machine_ = std::make_unique<mesh::Machine>(std::move(config), clock_.now());
   profile_ = std::move(profile);
@@ -158,16 +165,25 @@ void Node::run() {
       eventfd_t ignored;
       eventfd_read(wake_.get(), &ignored);
     }
+    // What a batch has made is on its way before anything else is looked at.
     run_tasks(now);
-    read_network(now);
-    if (mdns_) read_discovery(now);
-    if (now >= next_second_) every_second(now);
-    dial_peers(now);
-    machine_->on_tick(now);
     carry_out_effects(now);
-    publish_view(now);
+    read_network(now);
+    carry_out_effects(now);
+    if (mdns_) read_discovery(now);
+    if (now >= next_house_) keep_house(now);
   }
   say_goodbye();
+}
+
+// What no step waits for.
+void Node::keep_house(Time now) {
+  next_house_ = now + kHouseEvery;
+  if (now >= next_second_) every_second(now);
+  dial_peers(now);
+  machine_->on_tick(now);
+  carry_out_effects(now);
+  publish_view(now);
 }
 
 void Node::run_tasks(Time now) {
@@ -200,6 +216,7 @@ void Node::read_network(Time now) {
         peers_.learn(received.from, join_address(received.address, hello->listen_port));
       }
     }
+    if (trace_) trace_->add_message(TraceEvent::What::kReceived, received.message, now);
     machine_->on_message(received.from, std::move(received.message), now);
   }
 }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,6 +27,7 @@
 #include "node/service.h"
 #include "node/slice_compute.h"
 #include "node/stream.h"
+#include "node/trace.h"
 #include "node/trust_watch.h"
 #include "node/worker.h"
 #include "transport/links.h"
@@ -45,7 +47,9 @@ struct NodeOptions {
   partition::Objective objective = partition::Objective::kLatency;
   size_t min_nodes = 1;
   uint32_t kv_tokens = 8192;
+  uint32_t step_rows = 128;              // most prefill rows in one step
   bool mdns = true;
+  std::string trace;                     // a file to write; empty: none
 };
 
 // The backend of that name. kUnsupported names those there are.
@@ -97,11 +101,13 @@ class Node final : public Service {
   void run_tasks(Time now);
   void read_network(Time now);
   void read_discovery(Time now);
+  void keep_house(Time now);
   void every_second(Time now);
   void dial_peers(Time now);
   void carry_out_effects(Time now);
   void carry_out(mesh::Effect& effect, Time now);
   void send(NodeId to, const transport::Message& message, Time now);
+  void send(NodeId to, std::span<const transport::Message* const> messages, Time now);
   void on_compute(ComputeEvent event, Time now);
   void serve(const mesh::ServeManifest& effect);
   void serve(const mesh::ServeFetch& effect);
@@ -123,6 +129,7 @@ class Node final : public Service {
   std::string name_;
   uint16_t mesh_port_ = 0;
 
+  std::unique_ptr<Trace> trace_;  // null: not asked for
   std::unique_ptr<transport::Links> links_;
   std::unique_ptr<discovery::Mdns> mdns_;
   std::unique_ptr<ModelStore> store_;
@@ -132,6 +139,7 @@ class Node final : public Service {
   transport::Profile profile_;
   std::map<SessionId, std::shared_ptr<TokenQueue>> streams_;
   Time next_second_{};
+  Time next_house_{};
   Time next_vocabulary_{};
   Time next_rescan_{};
 

@@ -17,6 +17,11 @@ Overload(Handlers...) -> Overload<Handlers...>;
 
 constexpr int kEffectRoundsMax = 8;
 
+bool is_for_reader(const mesh::Effect& effect) {
+  return std::holds_alternative<mesh::TokenOut>(effect) ||
+         std::holds_alternative<mesh::SessionEnd>(effect);
+}
+
 }  // namespace
 
 void Node::carry_out_effects(Time now) {
@@ -25,22 +30,48 @@ void Node::carry_out_effects(Time now) {
   for (int round = 0; round < kEffectRoundsMax; ++round) {
     std::vector<mesh::Effect> effects = machine_->take_effects(now);
     if (effects.empty()) return;
-    for (mesh::Effect& effect : effects) carry_out(effect, now);
+    // What goes to one member is sent at once, so that the rows of a batch stay together.
+    std::map<NodeId, std::vector<const transport::Message*>> sends;
+    for (mesh::Effect& effect : effects) {
+      const auto* const one = std::get_if<mesh::Send>(&effect);
+      if (one) sends[one->to].push_back(&one->message);
+    }
+    for (const auto& [to, messages] : sends) send(to, messages, now);
+    // A stream's reader wakes up at its token: not before the next batch is handed on.
+    for (mesh::Effect& effect : effects) {
+      if (!std::holds_alternative<mesh::Send>(effect) && !is_for_reader(effect)) {
+        carry_out(effect, now);
+      }
+    }
+    for (mesh::Effect& effect : effects) {
+      if (is_for_reader(effect)) carry_out(effect, now);
+    }
+  }
+}
+
+void Node::send(NodeId to, std::span<const transport::Message* const> messages, Time now) {
+  const std::vector<Result<>> sent = links_->send_all(to, messages);
+  for (size_t i = 0; i < messages.size(); ++i) {
+    if (trace_) trace_->add_message(TraceEvent::What::kSent, *messages[i], clock_.now());
+    if (!sent[i].ok()) machine_->on_undelivered(to, *messages[i], now);
   }
 }
 
 void Node::send(NodeId to, const transport::Message& message, Time now) {
-  const auto sent = links_->send(to, message);
-  if (!sent.ok()) machine_->on_undelivered(to, message, now);
+  const transport::Message* const one[] = {&message};
+  send(to, one, now);
 }
 
 void Node::carry_out(mesh::Effect& effect, Time now) {
   std::visit(
       Overload{
-          [&](mesh::Send& e) { send(e.to, e.message, now); },
+          [](mesh::Send&) {},  // sent before
           [&](mesh::LoadSlice& e) { loader_->load(e, now); },
           [&](mesh::DropSlices& e) { loader_->drop(e.before); },
           [&](mesh::SubmitBatch& e) {
+            if (trace_) {
+              trace_->add_batch(TraceEvent::What::kQueued, e.job, e.batch, clock_.now(), {});
+            }
             if (!compute_->submit(e.job, std::move(e.batch))) {
               machine_->on_batch_done(
                   e.job, Error(ErrorCode::kExhausted, "the compute queue is full"), now);

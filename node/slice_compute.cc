@@ -16,8 +16,8 @@ constexpr Duration kIdleWait = seconds(1);
 }  // namespace
 
 SliceCompute::SliceCompute(std::unique_ptr<kernels::Backend> backend,
-                           std::function<void(ComputeEvent)> post)
-    : backend_(std::move(backend)), post_(std::move(post)), commands_(kCommandsMax),
+                           std::function<void(ComputeEvent)> post, Trace* trace)
+    : backend_(std::move(backend)), post_(std::move(post)), trace_(trace), commands_(kCommandsMax),
       thread_([this] { run(); }) {}
 
 SliceCompute::~SliceCompute() {
@@ -131,7 +131,11 @@ void SliceCompute::carry_out(Submit& submit) {
     output->elapsed_s = to_seconds(clock.now() - start);
     output->kv_free_tokens = loaded(submit.batch.epoch)->slice->kv_free_tokens();
   }
+  const Time end = clock.now();
   post_(BatchDone{submit.job, std::move(output)});
+  if (trace_) {
+    trace_->add_batch(TraceEvent::What::kCompute, submit.job, submit.batch, start, end);
+  }
 }
 
 Result<mesh::BatchOutput> SliceCompute::run_batch(const mesh::BatchJob& batch) {

@@ -17,6 +17,7 @@
 #include "kernels/slice.h"
 #include "mesh/compute.h"
 #include "model/model.h"
+#include "node/trace.h"
 
 namespace weft::node {
 
@@ -49,8 +50,10 @@ using ComputeEvent = std::variant<SliceProgress, SliceLoaded, BatchDone>;
 
 class SliceCompute {
  public:
-  // post is called on the compute thread and must not wait for this object.
-  SliceCompute(std::unique_ptr<kernels::Backend> backend, std::function<void(ComputeEvent)> post);
+  // post is called on the compute thread and must not wait for this object. `trace` may be null;
+  // it outlives this object.
+  SliceCompute(std::unique_ptr<kernels::Backend> backend, std::function<void(ComputeEvent)> post,
+               Trace* trace = nullptr);
   // Ends after the command that runs; a load is cancelled.
   ~SliceCompute();
 
@@ -95,6 +98,7 @@ class SliceCompute {
 
   std::unique_ptr<kernels::Backend> backend_;
   std::function<void(ComputeEvent)> post_;
+  Trace* const trace_;
   std::atomic<uint64_t> wanted_epoch_{0};
   std::atomic<bool> stopping_{false};
   BoundedQueue<Command> commands_;

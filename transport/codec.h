@@ -20,10 +20,12 @@ struct Frame {
 };
 
 // kInvalid if the message breaks a limit of message.h (a defect of ours, or a model beyond them).
-Result<Bytes> encode(const Message& message, NodeId sender, uint64_t sequence);
+// Activations and chunks are copied once, into the frame.
+Result<SharedBytes> encode(const Message& message, NodeId sender, uint64_t sequence);
 
-// Copies the frame once, to aligned memory; activations and chunks are then views of that copy.
-// kCorrupt for anything malformed, kUnsupported for another protocol version.
-Result<Frame> decode(ByteView frame);
+// In place: activations and chunks are views of the frame and keep it alive. Only a frame that lies
+// askew in memory is copied. kCorrupt for anything malformed, kUnsupported for another protocol
+// version.
+Result<Frame> decode(SharedBytes frame);
 
 }  // namespace weft::transport

@@ -309,33 +309,35 @@ constexpr flatbuffers::uoffset_t kDepthMax = 8;
 constexpr flatbuffers::uoffset_t kTablesMax = 64 + 8;
 constexpr size_t kFrameBytesMin = 24;
 
-// Memory aligned for any field: the verifier checks alignment relative to the buffer's start.
-std::shared_ptr<uint8_t> aligned_copy(ByteView bytes) {
-  constexpr std::align_val_t kAlignment{16};
-  auto* memory = static_cast<uint8_t*>(::operator new(bytes.size(), kAlignment));
-  std::memcpy(memory, bytes.data(), bytes.size());
-  return {memory, [](uint8_t* p) { ::operator delete(p, kAlignment); }};
+// The widest field of the schema. The verifier checks alignment relative to the buffer's start.
+constexpr size_t kFieldAlignment = 8;
+
+// The frame itself if its memory is aligned for any field, as what libzmq receives is; else a copy.
+SharedBytes aligned(SharedBytes frame) {
+  if (reinterpret_cast<uintptr_t>(frame.view().data()) % kFieldAlignment == 0) return frame;
+  return SharedBytes::adopt(Bytes(frame.view().begin(), frame.view().end()));
 }
 
 }  // namespace
 
-Result<Frame> decode(ByteView frame) {
+Result<Frame> decode(SharedBytes frame) {
   if (frame.size() < kFrameBytesMin || frame.size() > kFrameBytesMax) {
     return Error(ErrorCode::kCorrupt, cat("a frame of ", frame.size(), " bytes; allowed are ",
                                           kFrameBytesMin, " to ", kFrameBytesMax));
   }
-  const std::shared_ptr<const uint8_t> copy = aligned_copy(frame);
-  if (!wire::FrameBufferHasIdentifier(copy.get())) return corrupt("not a frame of this protocol");
-  flatbuffers::Verifier verifier(copy.get(), frame.size(), kDepthMax, kTablesMax);
+  frame = aligned(std::move(frame));
+  const uint8_t* const data = frame.view().data();
+  if (!wire::FrameBufferHasIdentifier(data)) return corrupt("not a frame of this protocol");
+  flatbuffers::Verifier verifier(data, frame.size(), kDepthMax, kTablesMax);
   if (!wire::VerifyFrameBuffer(verifier)) return corrupt("a frame whose tables are malformed");
-  const wire::Frame& wire_frame = *wire::GetFrame(copy.get());
+  const wire::Frame& wire_frame = *wire::GetFrame(data);
   if (wire_frame.version() != kProtocolVersion) {
     return Error(ErrorCode::kUnsupported,
                  cat("protocol version ", wire_frame.version(), ", this node speaks ",
                      kProtocolVersion, "; update the older of the two"));
   }
   if (!wire_frame.body()) return corrupt("a frame without a known body");
-  WEFT_TRY(Message message, unpack_body(wire_frame, copy));
+  WEFT_TRY(Message message, unpack_body(wire_frame, frame.owner()));
   return Frame{unpack_id<NodeId>(wire_frame.sender()), wire_frame.sequence(), std::move(message)};
 }
 

@@ -166,12 +166,20 @@ WEFT_BODY(Token) WEFT_BODY(Close) WEFT_BODY(Refused) WEFT_BODY(ManifestRequest) 
 WEFT_BODY(Fetch) WEFT_BODY(Chunk) WEFT_BODY(RosterUpdate) WEFT_BODY(ErrorReport)
 #undef WEFT_BODY
 
-constexpr size_t kBuilderBytes = 1024;  // first size of the builder; it grows
+// The builder's first size, beside what the message carries; it grows by copying.
+constexpr size_t kBuilderBytes = 1024;
+
+// The bytes a message carries beside its table.
+size_t payload_bytes(const Message& message) {
+  if (const auto* step = std::get_if<Step>(&message)) return step->hidden.size();
+  if (const auto* chunk = std::get_if<Chunk>(&message)) return chunk->data.size();
+  return 0;
+}
 
 }  // namespace
 
-Result<Bytes> encode(const Message& message, NodeId sender, uint64_t sequence) {
-  Builder builder(kBuilderBytes);
+Result<SharedBytes> encode(const Message& message, NodeId sender, uint64_t sequence) {
+  Builder builder(kBuilderBytes + payload_bytes(message));
   const auto [type, body] = std::visit(
       [&](const auto& m) {
         return std::pair(body_type<std::decay_t<decltype(m)>>(), pack(builder, m).Union());
@@ -185,7 +193,9 @@ Result<Bytes> encode(const Message& message, NodeId sender, uint64_t sequence) {
                  cat("a ", message_name(message), " message takes ", builder.GetSize(),
                      " bytes, a frame holds ", kFrameBytesMax));
   }
-  return Bytes(builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize());
+  auto frame = std::make_shared<const flatbuffers::DetachedBuffer>(builder.Release());
+  const ByteView view(frame->data(), frame->size());
+  return SharedBytes(std::move(frame), view);
 }
 
 }  // namespace weft::transport

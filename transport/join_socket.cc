@@ -15,6 +15,8 @@ long milliseconds_until(Time deadline, Time now) {
   return std::max<long>(0, long(((deadline - now).count() + 999'999) / 1'000'000));
 }
 
+Bytes copy_of(const SharedBytes& part) { return {part.view().begin(), part.view().end()}; }
+
 }  // namespace
 
 Result<std::unique_ptr<JoinListener>> JoinListener::open(const std::string& listen,
@@ -59,7 +61,7 @@ std::optional<JoinFrame> JoinListener::receive() {
     auto payload = routing_id->more ? socket_.receive() : std::nullopt;
     if (!payload) continue;
     if (!payload->more && payload->user_id == "joiner") {
-      return JoinFrame{std::move(routing_id->bytes), std::move(payload->bytes),
+      return JoinFrame{copy_of(routing_id->bytes), copy_of(payload->bytes),
                        std::move(payload->peer_address)};
     }
     while (payload && payload->more) payload = socket_.receive();
@@ -110,7 +112,7 @@ std::optional<Bytes> JoinDialer::wait(Duration timeout) {
   zmq_poll(&item, 1, long(timeout.count() / 1'000'000));
   auto part = socket_.receive();
   if (!part) return std::nullopt;
-  if (!part->more) return std::move(part->bytes);
+  if (!part->more) return copy_of(part->bytes);
   while (part && part->more) part = socket_.receive();
   return std::nullopt;
 }

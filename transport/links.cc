@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "transport/bundle.h"
 #include "transport/codec.h"
 
 namespace weft::transport {
@@ -17,6 +18,9 @@ constexpr std::string_view kDomain = "weft";
 constexpr Duration kSelfTestTimeout = seconds(3);
 constexpr Duration kRedialFirst = milliseconds(250);
 constexpr Duration kRedialMax = seconds(5);
+// Not polled with the rest: each would cost system calls at every message, and a link's coming and
+// going can wait so long.
+constexpr Duration kMonitorsEvery = milliseconds(25);
 constexpr int kRedialDoublingsMax = 5;
 constexpr int kRebindAttemptsMax =
     100;  // 10 ms apart: the old socket closes in libzmq's own thread
@@ -176,22 +180,63 @@ Result<> Links::rebind() {
 }
 
 Result<> Links::send(NodeId to, const Message& message) {
+  const Message* const one[] = {&message};
+  return std::move(send_all(to, one).front());
+}
+
+std::vector<Result<>> Links::send_all(NodeId to, std::span<const Message* const> messages) {
   const auto found = links_.find(to);
   if (found == links_.end() || !found->second.up) {
-    return Error(ErrorCode::kUnavailable, cat("no link to ", short_string(to)));
+    return std::vector<Result<>>(
+        messages.size(), Error(ErrorCode::kUnavailable, cat("no link to ", short_string(to))));
   }
   Dialled& link = found->second;
-  WEFT_TRY(const Bytes frame, encode(message, options_.self, ++link.sequence));
-  WEFT_CHECK(link.socket.send(frame));
-  ++counters_.frames_out;
-  counters_.bytes_out += frame.size();
+  std::vector<Result<>> results;
+  std::vector<SharedBytes> waiting;
+  size_t waiting_bytes = kBundleHeadBytes;
+  // Sends what waits; all of it has the same fate.
+  const auto flush = [&] {
+    if (waiting.empty()) return;
+    const size_t count = waiting.size();
+    const Result<> sent = send_bundled(link, waiting);
+    if (!sent.ok()) std::fill(results.end() - long(count), results.end(), sent);
+    waiting_bytes = kBundleHeadBytes;
+  };
+  for (const Message* const message : messages) {
+    auto frame = encode(*message, options_.self, ++link.sequence);
+    if (!frame.ok()) {
+      flush();
+      results.push_back(std::move(frame).error());
+      continue;
+    }
+    const size_t bytes = bundled_size(frame->size());
+    const bool alone = frame->size() > kBundledFrameBytesMax;
+    if (alone || waiting.size() == kBundleFramesMax || waiting_bytes + bytes > kFrameBytesMax) {
+      flush();
+    }
+    results.emplace_back();
+    waiting.push_back(std::move(*frame));
+    waiting_bytes += bytes;
+    if (alone) flush();
+  }
+  flush();
+  return results;
+}
+
+Result<> Links::send_bundled(Dialled& link, std::vector<SharedBytes>& frames) {
+  const size_t count = frames.size();
+  const std::vector<SharedBytes> taken = std::exchange(frames, {});
+  SharedBytes message = count == 1 ? taken.front() : make_bundle(taken);
+  const size_t bytes = message.size();
+  WEFT_CHECK(link.socket.send(std::move(message)));
+  counters_.frames_out += count;
+  counters_.bytes_out += bytes;
   return {};
 }
 
 bool Links::poll(std::span<const int> descriptors, Duration timeout, Time now) {
   std::vector<zmq_pollitem_t> items = {{zap_->socket(), 0, ZMQ_POLLIN, 0},
                                        {router_.get(), 0, ZMQ_POLLIN, 0}};
-  for (auto& [peer, link] : links_) items.push_back({link.monitor.get(), 0, ZMQ_POLLIN, 0});
   const size_t first_descriptor = items.size();
   for (const int fd : descriptors) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
   if (!messages_.empty()) timeout = Duration(0);
@@ -199,8 +244,11 @@ bool Links::poll(std::span<const int> descriptors, Duration timeout, Time now) {
 
   counters_.refused_handshakes += uint64_t(zap_->serve());
   read_router();
-  for (auto& [peer, link] : links_) read_monitor(peer, link, now);
-  redial_due(now);
+  if (now >= monitors_due_) {
+    monitors_due_ = now + kMonitorsEvery;
+    for (auto& [peer, link] : links_) read_monitor(peer, link, now);
+    redial_due(now);
+  }
   return std::any_of(items.begin() + long(first_descriptor), items.end(),
                      [](const zmq_pollitem_t& item) { return item.revents & ZMQ_POLLIN; });
 }
@@ -213,7 +261,7 @@ void Links::read_router() {
     std::optional<ReceivedPart> payload = router_.receive();
     if (!payload) return;
     if (!payload->more) {
-      accept_frame(*payload);
+      accept_message(*payload);
       continue;
     }
     // Multi-part: not this protocol. The rest is read away, none of it is parsed.
@@ -222,28 +270,40 @@ void Links::read_router() {
   }
 }
 
-void Links::accept_frame(const ReceivedPart& part) {
-  ++counters_.frames_in;
+void Links::accept_message(const ReceivedPart& part) {
   counters_.bytes_in += part.bytes.size();
   const std::optional<crypto::CurveKey> key = key_of(part.user_id);
   const std::optional<NodeId> member = key ? options_.member_of(*key) : std::nullopt;
   if (!member) {  // revoked since the handshake
+    ++counters_.frames_in;
     ++counters_.dropped_frames;
     return;
   }
-  auto frame = decode(part.bytes);
+  auto frames = open_bundle(part.bytes);
+  if (!frames.ok()) {
+    ++counters_.frames_in;
+    ++counters_.dropped_frames;
+    log_warn("link.bundle", {{"from", short_string(*member)}, {"error", frames.error().message}});
+    return;
+  }
+  for (SharedBytes& frame : *frames) accept_frame(*member, part.peer_address, std::move(frame));
+}
+
+void Links::accept_frame(NodeId member, const std::string& address, SharedBytes bytes) {
+  ++counters_.frames_in;
+  auto frame = decode(std::move(bytes));
   if (!frame.ok()) {
     ++counters_.dropped_frames;
-    log_warn("link.frame", {{"from", short_string(*member)}, {"error", frame.error().message}});
+    log_warn("link.frame", {{"from", short_string(member)}, {"error", frame.error().message}});
     return;
   }
-  if (frame->sender != *member) {
+  if (frame->sender != member) {
     ++counters_.dropped_frames;
-    log_warn("link.sender", {{"from", short_string(*member)},
+    log_warn("link.sender", {{"from", short_string(member)},
                              {"claims", short_string(frame->sender)}});
     return;
   }
-  messages_.push_back({*member, part.peer_address, std::move(frame->message)});
+  messages_.push_back({member, address, std::move(frame->message)});
 }
 
 void Links::read_monitor(NodeId peer, Dialled& link, Time now) {

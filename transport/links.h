@@ -1,9 +1,9 @@
 // Links: encrypted, authenticated one-way links between members, over libzmq with CURVE.
 //
-// The way of a message: encode -> the DEALER we dialled to that member -> CURVE -> its ROUTER ->
-// ZAP said who the key belongs to -> decode -> ReceivedMessage. Each pair of members has two
-// connections, one per direction: who dials knows from the roster which key must answer, and what
-// comes in on the ROUTER is known by the key that the ZAP look-up admitted. No routing id, no
+// The way of a message: encode -> bundle -> the DEALER we dialled to that member -> CURVE -> its
+// ROUTER -> ZAP said who the key belongs to -> decode -> ReceivedMessage. Each pair of members has
+// two connections, one per direction: who dials knows from the roster which key must answer, and
+// what comes in on the ROUTER is known by the key that the ZAP look-up admitted. No routing id, no
 // message field and no mDNS record ever says who somebody is.
 //
 // What TRUST.md's traps ask for is done here: ZAP bound first and its domain enforced (1), small
@@ -78,9 +78,13 @@ class Links final : public Network {
   Result<> rebind();
 
   Result<> send(NodeId to, const Message& message) override;
+  // Sends these in their order, small ones bundled. The result of each: what went before one that
+  // failed has been sent.
+  std::vector<Result<>> send_all(NodeId to, std::span<const Message* const> messages);
 
   // Waits until something is to do, one of `descriptors` is readable or the time is over; then
-  // serves ZAP, takes frames in and redials. Returns true if one of `descriptors` is readable.
+  // serves ZAP, takes frames in, and now and then sees which links came up or broke (they do not
+  // end the wait) and redials. Returns true if one of `descriptors` is readable.
   bool poll(std::span<const int> descriptors, Duration timeout, Time now);
   std::vector<ReceivedMessage> take_messages();
   std::vector<LinkEvent> take_events();
@@ -101,8 +105,10 @@ class Links final : public Network {
   Result<> listen();
   Result<> self_test();
   void open_dealer(Dialled& link);
+  Result<> send_bundled(Dialled& link, std::vector<SharedBytes>& frames);
   void read_router();
-  void accept_frame(const ReceivedPart& part);
+  void accept_message(const ReceivedPart& part);
+  void accept_frame(NodeId member, const std::string& address, SharedBytes bytes);
   void read_monitor(NodeId peer, Dialled& link, Time now);
   void redial_due(Time now);
 
@@ -115,6 +121,7 @@ class Links final : public Network {
   std::map<NodeId, Dialled> links_;
   std::deque<ReceivedMessage> messages_;
   std::vector<LinkEvent> events_;
+  Time monitors_due_{};
   LinkCounters counters_;
 };
 

@@ -31,14 +31,15 @@ int ZapHandler::serve() {
     if (parts.empty()) break;
     // libzmq itself makes these requests; a wrong one is answered all the same, REP demands it.
     std::optional<std::string> user;
-    if (parts.size() == kRequestParts && as_text(parts[5].bytes) == "CURVE" &&
+    if (parts.size() == kRequestParts && as_text(parts[5].bytes.view()) == "CURVE" &&
         parts[6].bytes.size() == sizeof(crypto::CurveKey::bytes)) {
       crypto::CurveKey key;
-      std::copy(parts[6].bytes.begin(), parts[6].bytes.end(), key.bytes.begin());
-      user = admit_(as_text(parts[2].bytes), key);
+      const ByteView sent = parts[6].bytes.view();
+      std::copy(sent.begin(), sent.end(), key.bytes.begin());
+      user = admit_(as_text(parts[2].bytes.view()), key);
     }
     if (!user) ++refused;
-    const Bytes request_id = parts.size() > 1 ? parts[1].bytes : Bytes();
+    const ByteView request_id = parts.size() > 1 ? parts[1].bytes.view() : ByteView();
     const std::string_view status = user ? "200" : "400", text = user ? "OK" : "refused";
     const std::string user_id = user.value_or("");
     const ByteView reply[] = {as_bytes("1.0"), request_id,        as_bytes(status),

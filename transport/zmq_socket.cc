@@ -35,11 +35,21 @@ std::string without_v4_prefix(std::string_view address) {
   return std::string(address);
 }
 
+// Of a send that has just failed.
+Error send_error() {
+  if (errno == EAGAIN) {
+    return Error(ErrorCode::kExhausted, "the link is down or its queue is full");
+  }
+  return Error(ErrorCode::kIo, cat("send: ", zmq_strerror(errno)));
+}
+
 }  // namespace
 
 #if defined(__SANITIZE_THREAD__)
 extern "C" void AnnotateIgnoreReadsBegin(const char* file, int line);
 extern "C" void AnnotateIgnoreReadsEnd(const char* file, int line);
+extern "C" void __tsan_release(void* address);
+extern "C" void __tsan_acquire(void* address);
 #endif
 
 namespace {
@@ -62,6 +72,18 @@ class UnwatchedReads {
   UnwatchedReads(const UnwatchedReads&) = delete;
   UnwatchedReads& operator=(const UnwatchedReads&) = delete;
 };
+
+// What the thread did that gives `address` away comes before what the one does that takes it.
+void give_away([[maybe_unused]] void* address) {
+#if defined(__SANITIZE_THREAD__)
+  __tsan_release(address);
+#endif
+}
+void take([[maybe_unused]] void* address) {
+#if defined(__SANITIZE_THREAD__)
+  __tsan_acquire(address);
+#endif
+}
 
 }  // namespace
 
@@ -173,29 +195,49 @@ ZmqSocket ZmqSocket::monitor(const ZmqContext& context) {
 Result<> ZmqSocket::send(ByteView part, bool more) {
   const int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
   if (zmq_send(socket_, part.data(), part.size(), flags) >= 0) return {};
-  if (errno == EAGAIN) {
-    return Error(ErrorCode::kExhausted, "the link is down or its queue is full");
-  }
-  return Error(ErrorCode::kIo, cat("send: ", zmq_strerror(errno)));
+  return send_error();
+}
+
+Result<> ZmqSocket::send(SharedBytes part) {
+  auto* const kept = new SharedBytes(std::move(part));
+  zmq_msg_t message;
+  const int rc = zmq_msg_init_data(
+      &message, const_cast<uint8_t*>(kept->view().data()), kept->size(),
+      [](void*, void* hint) {
+        take(hint);
+        delete static_cast<SharedBytes*>(hint);
+      },
+      kept);
+  WEFT_ASSERT(rc == 0);  // fails only without memory
+  give_away(kept);
+  if (zmq_msg_send(&message, socket_, ZMQ_DONTWAIT) >= 0) return {};
+  const auto failed = send_error();
+  zmq_msg_close(&message);
+  return failed;
 }
 
 std::optional<ReceivedPart> ZmqSocket::receive() {
-  zmq_msg_t message;
-  zmq_msg_init(&message);
-  if (zmq_msg_recv(&message, socket_, ZMQ_DONTWAIT) < 0) {
-    zmq_msg_close(&message);
+  zmq_msg_t incoming;
+  zmq_msg_init(&incoming);
+  if (zmq_msg_recv(&incoming, socket_, ZMQ_DONTWAIT) < 0) {
+    zmq_msg_close(&incoming);
     return std::nullopt;
   }
+  const std::shared_ptr<zmq_msg_t> message(new zmq_msg_t, [](zmq_msg_t* m) {
+    zmq_msg_close(m);
+    delete m;
+  });
+  zmq_msg_init(message.get());
+  zmq_msg_move(message.get(), &incoming);
   ReceivedPart part;
-  const auto* data = static_cast<const uint8_t*>(zmq_msg_data(&message));
+  part.bytes = SharedBytes(message, ByteView(static_cast<uint8_t*>(zmq_msg_data(message.get())),
+                                             zmq_msg_size(message.get())));
+  part.more = zmq_msg_more(message.get());
   const UnwatchedReads unwatched;
-  part.bytes.assign(data, data + zmq_msg_size(&message));
-  part.more = zmq_msg_more(&message);
-  if (const char* user = zmq_msg_gets(&message, "User-Id")) part.user_id = user;
-  if (const char* address = zmq_msg_gets(&message, "Peer-Address")) {
+  if (const char* user = zmq_msg_gets(message.get(), "User-Id")) part.user_id = user;
+  if (const char* address = zmq_msg_gets(message.get(), "Peer-Address")) {
     part.peer_address = without_v4_prefix(address);
   }
-  zmq_msg_close(&message);
   return part;
 }
 
@@ -206,8 +248,8 @@ std::optional<MonitorEvent> receive_event(ZmqSocket& monitor) {
   }
   MonitorEvent event{};
   if (head->bytes.size() < 6) return event;
-  std::memcpy(&event.event, head->bytes.data(), 2);
-  std::memcpy(&event.value, head->bytes.data() + 2, 4);
+  std::memcpy(&event.event, head->bytes.view().data(), 2);
+  std::memcpy(&event.value, head->bytes.view().data() + 2, 4);
   return event;
 }
 

@@ -27,7 +27,7 @@ class ZmqContext {
 
 // One part of a received message, with what the connection's authentication said of it.
 struct ReceivedPart {
-  Bytes bytes;
+  SharedBytes bytes;  // libzmq's own memory, not copied
   bool more = false;
   std::string user_id;       // what our ZAP handler answered; empty on a routing-id part
   std::string peer_address;  // of the connection, numeric
@@ -63,6 +63,9 @@ class ZmqSocket {
   // Never waits: kExhausted if no connection stands or its queue is full (libzmq does not say
   // which).
   Result<> send(ByteView part, bool more = false);
+  // The same without a copy: libzmq reads the part where it is and lets go of it, on a thread of
+  // its own, once it is sent.
+  Result<> send(SharedBytes part);
   // Nothing if no part waits.
   std::optional<ReceivedPart> receive();
 

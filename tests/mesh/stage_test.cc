@@ -2,82 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "mesh/limits.h"
-#include "tests/mesh/harness.h"
+#include "tests/mesh/stage_fixture.h"
 
 namespace weft::mesh::test {
 namespace {
-
-constexpr Epoch kEpoch{1 << 16};
-constexpr uint32_t kBudget = 256;
-const NodeId kHead = node_id(9), kFirst = node_id(1), kSecond = node_id(2);
-
-transport::Propose make_plan(uint32_t hidden_dim = kHiddenDim) {
-  transport::Propose plan;
-  plan.epoch = kEpoch;
-  plan.layer_count = 2;
-  plan.hidden_dim = hidden_dim;
-  plan.vocab_size = kVocab;
-  plan.context_length = plan.kv_tokens = kContext;
-  plan.stages = {{kFirst, 0, 1}, {kSecond, 1, 2}};
-  return plan;
-}
-
-transport::Step rows(uint64_t session, uint32_t first, uint32_t count, bool sample = false) {
-  transport::Step step;
-  step.epoch = kEpoch;
-  step.session = SessionId{session};
-  step.head = kHead;
-  step.first_position = first;
-  step.token_count = count;
-  step.sample = sample;
-  step.tokens.assign(count, 1);
-  return step;
-}
-
-class StageTest : public ::testing::Test {
- protected:
-  explicit StageTest(size_t index = 0, uint32_t hidden_dim = kHiddenDim)
-      : outbox_(index == 0 ? kFirst : kSecond) {
-    stage_.start(make_plan(hidden_dim), index);
-  }
-
-  std::vector<Effect> effects() {
-    stage_.pump();
-    return outbox_.take_effects();
-  }
-  template <typename Kind>
-  std::vector<Kind> all(const std::vector<Effect>& list) {
-    std::vector<Kind> found;
-    for (const Effect& effect : list) {
-      if (const auto* kind = std::get_if<Kind>(&effect)) found.push_back(*kind);
-    }
-    return found;
-  }
-  template <typename Kind>
-  std::vector<Kind> messages(const std::vector<Effect>& list) {
-    std::vector<Kind> found;
-    for (const Send& send : all<Send>(list)) {
-      if (const auto* kind = std::get_if<Kind>(&send.message)) found.push_back(*kind);
-    }
-    return found;
-  }
-  void step(transport::Step message) { stage_.on_step(kHead, std::move(message), now_); }
-  // An output of the right shape for every sequence.
-  BatchOutput output(const BatchJob& job, uint32_t hidden_dim = kHiddenDim) {
-    BatchOutput out;
-    for (const BatchSequence& sequence : job.sequences) {
-      SequenceOutput& one = out.sequences.emplace_back();
-      one.hidden = SharedBytes::adopt(std::vector<float>(sequence.row_count * hidden_dim, 1.0f));
-    }
-    out.elapsed_s = 0.1;
-    return out;
-  }
-
-  Outbox outbox_;
-  Stage stage_{outbox_, kBudget};
-  Time now_{1};
-};
 
 TEST_F(StageTest, PrefillChunksFlowWhileDecodeRowsGoFirst) {
   step(rows(1, 0, 1));
@@ -98,7 +30,7 @@ TEST_F(StageTest, PrefillChunksFlowWhileDecodeRowsGoFirst) {
   EXPECT_EQ(next[0].batch.row_count, 202u);
 }
 
-TEST_F(StageTest, TheRowBudgetBoundsPrefillButNeverStarvesIt) {
+TEST_F(StageTest, TheRowBudgetBoundsPrefillAndCutsWhereItEnds) {
   step(rows(1, 0, 1));
   const auto running = all<SubmitBatch>(effects());
   for (uint64_t session = 10; session < 14; ++session) step(rows(session, 0, 100));
@@ -106,8 +38,10 @@ TEST_F(StageTest, TheRowBudgetBoundsPrefillButNeverStarvesIt) {
   stage_.on_batch_done(running[0].job, output(running[0].batch), now_);
   const auto next = all<SubmitBatch>(effects());
   ASSERT_EQ(next.size(), 1u);
-  EXPECT_EQ(next[0].batch.sequences.size(), 52u);
-  EXPECT_EQ(next[0].batch.row_count, 50u + 200u);
+  EXPECT_EQ(next[0].batch.sequences.size(), 53u);
+  EXPECT_EQ(next[0].batch.row_count, 50u + kBudget);
+  EXPECT_EQ(next[0].batch.sequences.back().row_count, kBudget - 200);
+  EXPECT_EQ(stage_.queued_rows(), 400 - kBudget);
 }
 
 TEST_F(StageTest, ASecondBatchGoesOnlyIfItIsFullByItself) {
@@ -137,6 +71,37 @@ TEST_F(StageTest, ChunksOfOnePromptAreJoinedInOrder) {
   const auto steps = messages<transport::Step>(effects());
   ASSERT_FALSE(steps.empty());
   for (size_t i = 0; i < steps.size(); ++i) EXPECT_EQ(steps[i].sample, i + 1 == steps.size());
+}
+
+TEST_F(StageTest, ACutPromptGoesOnWhereItWasCutAndSamplesOnceAtItsEnd) {
+  transport::Step prompt = rows(1, 0, 128, true);
+  for (uint32_t i = 0; i < 128; ++i) prompt.tokens[i] = TokenId(i);
+  step(rows(2, 0, 100));
+  const auto running = all<SubmitBatch>(effects());
+  step(rows(2, 100, 100));
+  step(rows(2, 200, 100));
+  step(prompt);
+  stage_.on_batch_done(running[0].job, output(running[0].batch), now_);
+  const auto first = all<SubmitBatch>(effects());
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(first[0].batch.row_count, kBudget);
+  const BatchSequence& begun = first[0].batch.sequences[1];
+  ASSERT_EQ(begun.row_count, kBudget - 200);
+  stage_.on_batch_done(first[0].job, output(first[0].batch), now_);
+  const auto list = effects();
+  for (const auto& sent : messages<transport::Step>(list)) EXPECT_FALSE(sent.sample);
+  const auto second = all<SubmitBatch>(list);
+  ASSERT_EQ(second.size(), 1u);
+  const BatchSequence& rest = second[0].batch.sequences[0];
+  EXPECT_EQ(rest.session, SessionId{1});
+  EXPECT_EQ(rest.first_position, begun.row_count);
+  EXPECT_EQ(rest.row_count, 128 - begun.row_count);
+  EXPECT_EQ(rest.tokens.front(), TokenId(begun.row_count));
+  EXPECT_EQ(rest.tokens.back(), 127);
+  stage_.on_batch_done(second[0].job, output(second[0].batch), now_);
+  const auto sent = messages<transport::Step>(effects());
+  ASSERT_FALSE(sent.empty());
+  EXPECT_TRUE(sent.back().sample);
 }
 
 TEST_F(StageTest, ADuplicateStepChangesNothing) {
@@ -300,6 +265,39 @@ TEST_F(LastStageTest, ATokenGoesHomeAndAPromptsProgressIsReported) {
   ASSERT_EQ(tokens.size(), 1u);
   EXPECT_EQ(tokens[0].token, 42);
   EXPECT_EQ(tokens[0].position, 11u);
+}
+
+TEST_F(LastStageTest, ActivationsThatAreCutStayInOrderAndAreNotCopied) {
+  std::vector<float> values(100 * kHiddenDim);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = float(i / kHiddenDim);
+  transport::Step prompt = hidden_rows(0, 100, false);
+  prompt.hidden = SharedBytes::adopt(std::move(values));
+  const uint8_t* const first_row = prompt.hidden.view().data();
+  stage_.on_step(kFirst, hidden_rows(0, 1, true), now_);
+  auto jobs = all<SubmitBatch>(effects());
+  stage_.on_close(kHead, {kEpoch, SessionId{1}});
+  prompt.session = SessionId{3};
+  for (uint32_t session = 10; session < 12; ++session) {
+    transport::Step other = hidden_rows(0, 100, false);
+    other.session = SessionId{session};
+    stage_.on_step(kFirst, std::move(other), now_);
+  }
+  stage_.on_step(kFirst, std::move(prompt), now_);
+  BatchOutput out;
+  out.sequences.resize(1);
+  stage_.on_batch_done(jobs[0].job, out, now_);
+  jobs = all<SubmitBatch>(effects());
+  ASSERT_EQ(jobs.size(), 1u);
+  const BatchSequence& cut = jobs[0].batch.sequences.back();
+  ASSERT_EQ(cut.row_count, kBudget - 200);
+  ASSERT_EQ(cut.hidden.size(), 1u);
+  EXPECT_EQ(cut.hidden[0].view().data(), first_row);
+  EXPECT_EQ(cut.hidden[0].floats().back(), float(kBudget - 201));
+  out.sequences.resize(3);
+  stage_.on_batch_done(jobs[0].job, out, now_);
+  jobs = all<SubmitBatch>(effects());
+  ASSERT_EQ(jobs.size(), 1u);
+  EXPECT_EQ(jobs[0].batch.sequences[0].hidden[0].floats().front(), float(kBudget - 200));
 }
 
 TEST_F(LastStageTest, ATokenBeyondTheVocabularyIsADefectThatIsSaid) {

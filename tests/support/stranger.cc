@@ -33,7 +33,8 @@ Bytes valid_frame() {
   step.hidden = SharedBytes::adopt(std::move(row));
   NodeId sender;
   sender.bytes.fill(7);
-  return *encode(step, sender, 1);
+  const SharedBytes frame = *encode(step, sender, 1);
+  return {frame.view().begin(), frame.view().end()};
 }
 
 Result<FileDescriptor> dial(std::string_view address) {

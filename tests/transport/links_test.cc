@@ -10,7 +10,8 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "transport/codec.h"
+#include "tests/transport/frames.h"
+#include "transport/bundle.h"
 
 namespace weft::transport {
 namespace {
@@ -121,10 +122,60 @@ TEST_F(LinksTest, AMessageArrivesWithItsSenderKnownByKey) {
   EXPECT_EQ(std::get<Step>(got[0].message).hidden.floats()[1], -2);
 }
 
+TEST_F(LinksTest, WhatIsSentTogetherArrivesInOrderAndSmallFramesInOneTurn) {
+  connect(a, b);
+  Step large;
+  large.token_count = 1;
+  large.hidden = SharedBytes::adopt(Bytes(100'000));
+  std::vector<Message> messages;
+  for (uint64_t i = 0; i < 8; ++i) messages.push_back(Activate{{i}});
+  messages.push_back(large);
+  for (uint64_t i = 8; i < 8 + 2 * kBundleFramesMax; ++i) messages.push_back(Activate{{i}});
+  std::vector<const Message*> pointers;
+  for (const Message& message : messages) pointers.push_back(&message);
+  const uint64_t bytes_before = a.links->counters().bytes_out;
+  for (const Result<>& sent : a.links->send_all(b.id, pointers)) EXPECT_TRUE(sent.ok());
+  EXPECT_GT(a.links->counters().bytes_out, bytes_before + 100'000);
+  std::vector<ReceivedMessage> got;
+  std::vector<size_t> turns;
+  ASSERT_TRUE(pump({b.links.get()}, [&] {
+    auto more = b.links->take_messages();
+    if (!more.empty()) turns.push_back(more.size());
+    std::move(more.begin(), more.end(), std::back_inserter(got));
+    return got.size() == messages.size();
+  }));
+  EXPECT_GE(turns.front(), 8u) << "the bundle came apart";
+  uint64_t next = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    ASSERT_EQ(got[i].message.index(), messages[i].index()) << i;
+    if (const auto* one = std::get_if<Activate>(&got[i].message)) {
+      EXPECT_EQ(one->epoch.value, next++);
+    }
+  }
+}
+
+TEST_F(LinksTest, EachMessageThatCannotBeSentIsSaid) {
+  const Message one = Activate{{1}};
+  const Message* const pointers[] = {&one, &one};
+  const auto down = a.links->send_all(b.id, pointers);
+  ASSERT_EQ(down.size(), 2u);
+  EXPECT_EQ(down[1].error().code, ErrorCode::kUnavailable);
+  connect(a, b);
+  Step huge;
+  huge.token_count = 1;
+  huge.hidden = SharedBytes::adopt(Bytes(kFrameBytesMax));
+  const Message too_large = huge;
+  const Message* const mixed[] = {&one, &too_large, &one};
+  const auto sent = a.links->send_all(b.id, mixed);
+  ASSERT_EQ(sent.size(), 3u);
+  EXPECT_TRUE(sent[0].ok() && sent[2].ok());
+  EXPECT_EQ(sent[1].error().code, ErrorCode::kInvalid);
+}
+
 TEST_F(LinksTest, AStrangersMessageIsNotDelivered) {
   const ZmqContext context;
   ZmqSocket stranger = raw_client(context, CurveKeys::generate(), b);
-  ASSERT_TRUE(stranger.send(*encode(Activate{{1}}, a.id, 1)).ok());
+  ASSERT_TRUE(stranger.send(frame_bytes(Activate{{1}}, a.id, 1)).ok());
   EXPECT_FALSE(receives(b, milliseconds(400)));
   EXPECT_EQ(b.links->counters().frames_in, 0u);
   EXPECT_GE(b.links->counters().refused_handshakes, 1u);
@@ -137,7 +188,7 @@ TEST_F(LinksTest, PlainAndNullGreetingsAreNotDelivered) {
   plain_client.set(ZMQ_PLAIN_PASSWORD, "admin");
   for (ZmqSocket* client : {&null_client, &plain_client}) {
     ASSERT_TRUE(client->connect("tcp://" + b.address()).ok());
-    ASSERT_TRUE(client->send(*encode(Activate{{1}}, a.id, 1)).ok());
+    ASSERT_TRUE(client->send(frame_bytes(Activate{{1}}, a.id, 1)).ok());
   }
   EXPECT_FALSE(receives(b, milliseconds(400)));
   EXPECT_EQ(b.links->counters().frames_in, 0u);
@@ -146,7 +197,7 @@ TEST_F(LinksTest, PlainAndNullGreetingsAreNotDelivered) {
 TEST_F(LinksTest, AMemberWhoClaimsToBeAnotherIsDropped) {
   const ZmqContext context;
   ZmqSocket member = raw_client(context, a.keys, b);
-  ASSERT_TRUE(member.send(*encode(Activate{{1}}, node_id(9), 1)).ok());
+  ASSERT_TRUE(member.send(frame_bytes(Activate{{1}}, node_id(9), 1)).ok());
   EXPECT_FALSE(receives(b, milliseconds(300)));
   EXPECT_EQ(b.links->counters().dropped_frames, 1u);
 }
@@ -154,7 +205,7 @@ TEST_F(LinksTest, AMemberWhoClaimsToBeAnotherIsDropped) {
 TEST_F(LinksTest, MultiPartMessagesAreReadAwayAndNotParsed) {
   const ZmqContext context;
   ZmqSocket member = raw_client(context, a.keys, b);
-  const Bytes frame = *encode(Activate{{1}}, a.id, 1);
+  const Bytes frame = frame_bytes(Activate{{1}}, a.id, 1);
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(member.send(frame, true).ok());
   ASSERT_TRUE(member.send(frame).ok());
   EXPECT_FALSE(receives(b, milliseconds(300)));
@@ -221,7 +272,7 @@ TEST_F(LinksTest, AMemberCannotTakeAnothersConnectionByRoutingId) {
   member.set(ZMQ_ROUTING_ID, "node-a");
   member.dial_curve(third, b.keys.public_key());
   ASSERT_TRUE(member.connect("tcp://" + b.address()).ok());
-  ASSERT_TRUE(member.send(*encode(Activate{{1}}, node_id(3), 1)).ok());
+  ASSERT_TRUE(member.send(frame_bytes(Activate{{1}}, node_id(3), 1)).ok());
   std::vector<ReceivedMessage> got;
   ASSERT_TRUE(pump({b.links.get()}, [&] {
     got = b.links->take_messages();

@@ -42,7 +42,7 @@ class ZapTest : public ::testing::Test {
     zmq_pollitem_t answer{asker_.get(), 0, ZMQ_POLLIN, 0};
     EXPECT_EQ(zmq_poll(&answer, 1, 5000), 1);
     for (auto part = asker_.receive(); part; part = asker_.receive()) {
-      reply.push_back(std::string(as_text(part->bytes)));
+      reply.push_back(std::string(as_text(part->bytes.view())));
       if (!part->more) break;
     }
     return reply;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "tests/support/wait.h"
 #include "transport/message.h"
 
 namespace weft::transport {
@@ -44,12 +45,39 @@ TEST(ZmqSocket, PartsArriveInOrderAndSayWhetherMoreFollow) {
   ASSERT_TRUE(client.send(as_bytes("two")).ok());
   const auto one = wait_part(server), two = wait_part(server);
   ASSERT_TRUE(one && two);
-  EXPECT_EQ(as_text(one->bytes), "one");
+  EXPECT_EQ(as_text(one->bytes.view()), "one");
   EXPECT_TRUE(one->more);
-  EXPECT_EQ(as_text(two->bytes), "two");
+  EXPECT_EQ(as_text(two->bytes.view()), "two");
   EXPECT_FALSE(two->more);
   EXPECT_EQ(two->peer_address, "127.0.0.1");
   EXPECT_FALSE(server.receive());
+}
+
+TEST(ZmqSocket, ASharedPartIsSentFromWhereItIsAndThenLetGo) {
+  const ZmqContext context;
+  ZmqSocket server(context, ZMQ_DEALER), client(context, ZMQ_DEALER);
+  ASSERT_TRUE(server.bind("tcp://127.0.0.1:0").ok());
+  ASSERT_TRUE(client.connect(server.last_endpoint()).ok());
+  SharedBytes part = SharedBytes::adopt(Bytes(100'000, 7));
+  const std::weak_ptr<const void> owner = part.owner();
+  ASSERT_TRUE(client.send(std::move(part)).ok());
+  const auto received = wait_part(server);
+  ASSERT_TRUE(received);
+  EXPECT_EQ(received->bytes.size(), 100'000u);
+  EXPECT_EQ(received->bytes.view()[99'999], 7);
+  client = ZmqSocket();  // closed: nothing of it is in flight any more
+  server = ZmqSocket();
+  EXPECT_TRUE(test::wait_until([&] { return owner.expired(); }));
+}
+
+TEST(ZmqSocket, ASharedPartThatCannotBeSentIsLetGoAtOnce) {
+  const ZmqContext context;
+  ZmqSocket server(context, ZMQ_DEALER);
+  ASSERT_TRUE(server.bind("tcp://127.0.0.1:0").ok());
+  SharedBytes part = SharedBytes::adopt(Bytes(100, 7));
+  const std::weak_ptr<const void> owner = part.owner();
+  EXPECT_EQ(server.send(std::move(part)).error().code, ErrorCode::kExhausted);
+  EXPECT_TRUE(owner.expired());
 }
 
 TEST(ZmqSocket, SendingWithNobodyThereIsExhaustedAndDoesNotWait) {

@@ -1,0 +1,77 @@
+#include "mesh/grouping.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "mesh/limits.h"
+
+namespace weft::mesh {
+namespace {
+
+class GroupingTest : public ::testing::Test {
+ protected:
+  GroupingTest() { grouping_.start(3); }
+
+  // Batches for so long, where one of n rows takes base + n * row.
+  void run(Duration time, size_t streams, Duration one_group, Duration more_groups,
+           bool pure = true) {
+    const Time end = now_ + time;
+    while (now_ < end) {
+      const uint32_t rows = std::min(grouping_.rows_per_batch(streams), uint32_t(streams));
+      now_ = now_ + rows * (grouping_.groups() == 1 ? one_group : more_groups);
+      grouping_.on_batch(rows, pure, streams, now_);
+    }
+  }
+
+  Grouping grouping_;
+  Time now_{1'000'000'000};
+};
+
+constexpr Duration kTrials = 2 * (kGroupSettle + kGroupTrial) + seconds(1);
+
+TEST_F(GroupingTest, BeginsWithOneGroupPerStage) {
+  EXPECT_EQ(grouping_.rows_per_batch(8), 3u);
+  EXPECT_EQ(grouping_.rows_per_batch(3), 1u);
+  EXPECT_EQ(grouping_.rows_per_batch(1), 1u);
+  EXPECT_EQ(grouping_.rows_per_batch(0), 1u);
+  EXPECT_EQ(grouping_.rows_to_wait_for(8), 1u);
+}
+
+TEST_F(GroupingTest, KeepsWhatGivesMoreRowsPerSecond) {
+  run(kTrials, 8, milliseconds(8), milliseconds(10));
+  EXPECT_EQ(grouping_.groups(), 1u);
+  EXPECT_EQ(grouping_.rows_per_batch(8), kDecodeRowsMax);
+  EXPECT_EQ(grouping_.rows_to_wait_for(8), 8u);
+  grouping_.start(3);
+  run(kTrials, 8, milliseconds(10), milliseconds(8));
+  EXPECT_EQ(grouping_.groups(), 3u);
+}
+
+TEST_F(GroupingTest, LooksAgainLaterAndChangesItsMind) {
+  run(kTrials, 8, milliseconds(8), milliseconds(10));
+  ASSERT_EQ(grouping_.groups(), 1u);
+  run(kGroupTrialEvery + kTrials, 8, milliseconds(10), milliseconds(8));
+  EXPECT_EQ(grouping_.groups(), 3u);
+}
+
+TEST_F(GroupingTest, TriesNothingWithOneStreamWithPromptsOrWithOneStage) {
+  run(2 * kTrials, 1, milliseconds(1), milliseconds(10));
+  EXPECT_EQ(grouping_.groups(), 3u);
+  run(2 * kTrials, 8, milliseconds(1), milliseconds(10), false);
+  EXPECT_EQ(grouping_.groups(), 3u);
+  grouping_.start(1);
+  run(2 * kTrials, 8, milliseconds(8), milliseconds(10));
+  EXPECT_EQ(grouping_.rows_per_batch(8), kDecodeRowsMax);
+  EXPECT_EQ(grouping_.rows_to_wait_for(8), 1u) << "nothing to gain by waiting";
+}
+
+TEST_F(GroupingTest, AStreamThatComesOrGoesBeginsTheCountAnew) {
+  for (size_t i = 0; i < 20; ++i) {
+    run(kGroupTrial / 2, 4 + i % 2, milliseconds(8), milliseconds(10));
+  }
+  EXPECT_EQ(grouping_.groups(), 3u) << "no trial can have ended";
+}
+
+}  // namespace
+}  // namespace weft::mesh

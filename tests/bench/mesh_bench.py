@@ -125,6 +125,9 @@ class Bench:
         for runner in runners:
             earlier = [b - a for a, b in zip(runner.times, runner.times[1:]) if b <= came]
             later = [b - a for a, b in zip(runner.times, runner.times[1:]) if b > came]
+            if not earlier or not later:
+                raise AssertionError("a stream ended before the prompt was computed: the model is "
+                                     "too small or too fast for this scene; leave it out")
             ratios.append(max(later) / statistics.median(earlier))
             before += earlier
             during += later

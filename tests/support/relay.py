@@ -72,8 +72,11 @@ async def serve(listen, target, delay_s, bytes_per_s):
         no_delay(writer)
         no_delay(far_writer)
         there, back = Direction(delay_s, bytes_per_s), Direction(delay_s, bytes_per_s)
-        await asyncio.gather(there.take_in(reader), there.give_out(far_writer),
-                             back.take_in(far_reader), back.give_out(writer))
+        try:
+            await asyncio.gather(there.take_in(reader), there.give_out(far_writer),
+                                 back.take_in(far_reader), back.give_out(writer))
+        except asyncio.CancelledError:
+            pass  # the relay ends
 
     server = await asyncio.start_server(connected, *split(listen))
     print("relay is up", flush=True)

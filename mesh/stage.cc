@@ -233,7 +233,7 @@ size_t Stage::waiting_decode_rows() const {
 uint32_t Stage::riding_rows() const {
   if (decode_step_s_ == 0 || prefill_row_s_ == 0) return std::min(kRidingRowsFirst, row_budget_);
   const double rows = kPrefillShare * decode_step_s_ / prefill_row_s_;
-  return rows >= row_budget_ ? row_budget_ : std::max(uint32_t(rows), kRidingRowsMin);
+  return uint32_t(std::min<double>(std::max<double>(rows, kRidingRowsMin), row_budget_));
 }
 
 void Stage::pump(Time now) {

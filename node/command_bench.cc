@@ -163,7 +163,6 @@ void print_text(const BenchOptions& options, const BenchFigures& figures,
 // The largest of the contexts and numbers of sessions asked for, checked against the model.
 Result<kernels::SliceOptions> slice_options_of(const BenchOptions& options,
                                                const model::ModelConfig& config) {
-  const auto outside = [](uint32_t n, uint32_t most) { return n == 0 || n > most; };
   if (options.new_tokens == 0 || options.repeat == 0 || options.prompt_tokens.empty() ||
       options.sessions.empty() ||
       options.prompt_tokens.size() * options.sessions.size() > kBenchPointsMax) {
@@ -181,19 +180,20 @@ Result<kernels::SliceOptions> slice_options_of(const BenchOptions& options,
     prompt_most = std::max(prompt_most, prompt);
   }
   for (const uint32_t sessions : options.sessions) {
-    if (outside(sessions, kBenchSessionsMax)) {
+    if (sessions == 0 || sessions > kBenchSessionsMax) {
       return Error(ErrorCode::kInvalid, cat("--sessions is 1 to ", kBenchSessionsMax));
     }
     sessions_most = std::max(sessions_most, sessions);
   }
-  const uint64_t page = kernels::kPageTokens;
-  const uint64_t pages = (uint64_t{prompt_most} + options.new_tokens + page - 1) / page;
-  if (sessions_most * pages * page > UINT32_MAX) {
+  // The most tokens of a session are within the context, so below 2^32.
+  const uint64_t kv_tokens = uint64_t{kernels::kv_pages_for(prompt_most + options.new_tokens)} *
+                             kernels::kPageTokens * sessions_most;
+  if (kv_tokens > UINT32_MAX) {
     return Error(ErrorCode::kInvalid, "so many tokens fit no KV cache; ask for fewer sessions");
   }
   kernels::SliceOptions slice_options;
   slice_options.last_layer = config.layer_count;
-  slice_options.kv_tokens = uint32_t(sessions_most * pages * page);
+  slice_options.kv_tokens = uint32_t(kv_tokens);
   slice_options.rows_max = std::max(std::min(kRowsMax, prompt_most), sessions_most);
   WEFT_TRY(slice_options.kv_type, kernels::parse_kv_type(options.kv));
   return slice_options;

@@ -46,6 +46,9 @@ class KvStore {
  public:
   virtual ~KvStore() = default;
   const KvShape& shape() const { return shape_; }
+  // Takes all of its memory from the system now. Else pages come at their first touch, which holds
+  // up the stream that comes to one, by milliseconds and in every layer.
+  virtual void make_resident() {}
 
  protected:
   explicit KvStore(const KvShape& shape) : shape_(shape) {}

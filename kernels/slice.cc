@@ -89,6 +89,7 @@ Result<std::unique_ptr<Slice>> SliceImpl::load(Backend& backend, const model::Mo
                     .norm_epsilon = config.norm_epsilon,
                     .hidden_dim = config.hidden_dim,
                     .ffn_dim = config.ffn_dim};
+  if (options.kv_resident) slice->kv_->make_resident();
   slice->count_memory();
   return std::unique_ptr<Slice>(std::move(slice));
 }

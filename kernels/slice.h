@@ -15,6 +15,7 @@ struct SliceOptions {
   uint32_t first_layer = 0;
   uint32_t last_layer = 0;      // exclusive
   KvType kv_type = KvType::kF16;
+  bool kv_resident = false;     // take the cache's memory at load: for a node, whose plan counts it
   uint32_t kv_tokens = 0;       // capacity over all sessions, rounded up to whole pages
   uint32_t rows_max = 512;      // most rows of one forward call
 };

@@ -285,6 +285,7 @@ transport::Propose Coordinator::proposal_of(const transport::ModelOffer& offer,
   proposal.vocab_size = offer.vocab_size;
   proposal.context_length = offer.context_length;
   proposal.kv_tokens = config_.kv_tokens;
+  proposal.kv_type = config_.kv_type;
   proposal.model_name = printable(offer.name);
   proposal.predicted_decode_tps = plan.decode_tps;
   for (const partition::Stage& stage : plan.stages) {

@@ -8,7 +8,8 @@ namespace weft::mesh {
 
 void Grouping::start(size_t stages) {
   *this = Grouping();
-  stages_ = groups_ = std::max<size_t>(stages, 1);
+  stages_ = std::max<size_t>(stages, 1);
+  keep_ = kGroupFirstTrial;
 }
 
 uint32_t Grouping::rows_per_batch(size_t streams) const {
@@ -28,38 +29,41 @@ void Grouping::begin(Phase phase, Time now) {
 
 void Grouping::on_batch(uint32_t decode_rows, bool pure, size_t streams, Time now) {
   if (stages_ < 2) return;
-  if (since_ == Time{} || !pure || streams != streams_ || streams < 2) {
+  if (since_ == Time{}) begin(Phase::kKeeping, now);
+  if (!pure || streams != streams_ || streams < 2) {
     // What was counted so far is of other conditions; what was decided stands.
     streams_ = streams;
-    begin(phase_ == Phase::kCounting ? Phase::kSettling : phase_, now);
+    if (phase_ != Phase::kKeeping) begin(Phase::kSettling, now);
     return;
   }
   rows_ += decode_rows;
-  const Duration passed = now - since_;
   switch (phase_) {
+    case Phase::kKeeping:
+      if (now - since_ >= keep_) begin(Phase::kCounting, now);
+      return;
     case Phase::kSettling:
-      if (passed >= kGroupSettle) begin(Phase::kCounting, now);
+      if (rows_ >= streams) begin(Phase::kCounting, now);
       return;
     case Phase::kCounting:
-      if (passed >= kGroupTrial && rows_ >= kGroupRounds * streams) {
-        finish_trial(rows_ / to_seconds(passed), now);
+      if (now - since_ >= kGroupTrial && rows_ >= kGroupRounds * streams) {
+        finish_count(rows_ / to_seconds(now - since_), now);
       }
-      return;
-    case Phase::kKeeping:
-      if (passed >= kGroupTrialEvery) begin(Phase::kCounting, now);
       return;
   }
 }
 
-void Grouping::finish_trial(double rows_per_s, Time now) {
+void Grouping::finish_count(double rows_per_s, Time now) {
   const size_t other = groups_ == 1 ? stages_ : 1;
-  if (other_rate_ == 0) {
-    other_rate_ = rows_per_s;
+  if (kept_rate_ == 0) {
+    kept_rate_ = rows_per_s;
     groups_ = other;
     return begin(Phase::kSettling, now);
   }
-  if (other_rate_ > rows_per_s) groups_ = other;
-  other_rate_ = 0;
+  const bool faster = rows_per_s > kGroupGain * kept_rate_;
+  if (!faster) groups_ = other;
+  keep_ = faster ? kGroupTrialEvery
+                 : std::clamp<Duration>(2 * keep_, kGroupTrialEvery, kGroupTrialEveryMax);
+  kept_rate_ = 0;
   begin(Phase::kKeeping, now);
 }
 

@@ -3,9 +3,10 @@
 // As many groups as stages keep every device busy: while one group is at the first stage another is
 // at the second. One group alone reads each stage's weights once for all streams, and is better
 // where stages share a processor or a row costs nothing beside the weights. No node can know which
-// holds, so the first stage tries both for a moment, counts rows per second, keeps the better one,
-// and looks again every kGroupTrialEvery. Streams come and go without harm: only time with the same
-// number of streams and no prefill is counted.
+// holds, so the first stage begins with one group, which is never much worse than one device alone,
+// tries the other way for a few rounds when streams have run together for kGroupFirstTrial, keeps
+// the faster one, and looks again ever more rarely while it stays the faster. Streams come and go
+// without harm: only time with the same number of streams and no prefill is counted.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,7 @@ namespace weft::mesh {
 
 class Grouping {
  public:
-  // A plan of so many stages begins. As many groups, until measured.
+  // A plan of so many stages begins.
   void start(size_t stages);
 
   // Most decode rows of a batch while so many streams decode: at least 1.
@@ -30,17 +31,18 @@ class Grouping {
   size_t groups() const { return groups_; }
 
  private:
-  enum class Phase { kSettling, kCounting, kKeeping };
+  enum class Phase { kKeeping, kSettling, kCounting };
   void begin(Phase phase, Time now);
-  void finish_trial(double rows_per_s, Time now);
+  void finish_count(double rows_per_s, Time now);
 
   size_t stages_ = 1;
   size_t groups_ = 1;
-  Phase phase_ = Phase::kSettling;
-  Time since_;           // when the phase began; 0: not yet
-  size_t streams_ = 0;   // that decoded then
-  uint32_t rows_ = 0;    // counted since
-  double other_rate_ = 0;  // rows per second of the other way; 0: it is still to be tried
+  Phase phase_ = Phase::kKeeping;
+  Time since_;             // when the phase began; 0: not yet
+  Duration keep_;          // how long it keeps what it has before it tries again
+  size_t streams_ = 0;     // that decoded then
+  uint32_t rows_ = 0;      // counted since
+  double kept_rate_ = 0;   // rows per second of what was kept; 0: not trying another way
 };
 
 }  // namespace weft::mesh

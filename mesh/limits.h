@@ -74,11 +74,19 @@ inline constexpr double kPrefillShare = 0.6;
 inline constexpr uint32_t kRidingRowsMin = 4;  // kernels compute so many at about one row's price
 inline constexpr uint32_t kRidingRowsFirst = 8;
 // Trials of how many groups the streams form (mesh/grouping.h): after a change rows come in the old
-// order for a while; then so long is counted, and so many rows of each stream at least.
-inline constexpr Duration kGroupSettle = milliseconds(300);
-inline constexpr Duration kGroupTrial = milliseconds(700);
-inline constexpr uint32_t kGroupRounds = 4;
+// order for a round, a row of each stream; then so many rounds are counted, and so long at least.
+inline constexpr uint32_t kGroupRounds = 3;
+inline constexpr Duration kGroupTrial = milliseconds(200);
+// The first trial is so long after streams came together, the next ones ever later.
+inline constexpr Duration kGroupFirstTrial = seconds(2);
 inline constexpr Duration kGroupTrialEvery = seconds(30);
+inline constexpr Duration kGroupTrialEveryMax = seconds(480);
+// A trial is short and machines are noisy: another way must be so much faster.
+inline constexpr double kGroupGain = 1.05;
+// A row waits for its group so many times as long as the stages compute a step (each taken to be as
+// fast as the first): enough for two groups to meet, and little where a network's delay, not the
+// devices, spreads the rows.
+inline constexpr double kGroupPatience = 1;
 // Steps without a decode row after which prefill rows go alone.
 inline constexpr double kRideAlongPatience = 3;
 inline constexpr size_t kClosedRemembered = 1024;

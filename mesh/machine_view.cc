@@ -35,6 +35,7 @@ PlanView Machine::Parts::plan_view(const transport::Propose& plan) const {
   view.vocab_size = plan.vocab_size;
   view.context_length = plan.context_length;
   view.kv_tokens = plan.kv_tokens;
+  view.kv_type = plan.kv_type;
   view.decode_tps = plan.predicted_decode_tps;
   view.progress = 1;
   const partition::Plan* details = coordinator.details(plan.epoch);

@@ -18,7 +18,7 @@ bool same_plan(const transport::Propose& a, const transport::Propose& b) {
   return a.epoch == b.epoch && a.model == b.model && a.manifest == b.manifest &&
          a.layer_count == b.layer_count && a.hidden_dim == b.hidden_dim &&
          a.vocab_size == b.vocab_size && a.context_length == b.context_length &&
-         a.kv_tokens == b.kv_tokens && a.stages == b.stages;
+         a.kv_tokens == b.kv_tokens && a.kv_type == b.kv_type && a.stages == b.stages;
 }
 
 }  // namespace
@@ -56,8 +56,8 @@ bool Rollout::on_propose(NodeId from, const transport::Propose& plan, bool besid
     load_ = Load::kLoading;
     const transport::StageSpec& stage = plan.stages[*index];
     outbox_.emit(LoadSlice{plan.epoch, plan.model, plan.manifest, plan.model_name,
-                           stage.first_layer, stage.last_layer, plan.kv_tokens, rows_max_,
-                           plan.holders, serving ? active_->epoch : Epoch{}});
+                           stage.first_layer, stage.last_layer, plan.kv_tokens, plan.kv_type,
+                           rows_max_, plan.holders, serving ? active_->epoch : Epoch{}});
   }
   log_info("rollout.proposed", {{"epoch", to_string(plan.epoch)},
                                 {"by", members_.name(from)},

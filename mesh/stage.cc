@@ -223,11 +223,17 @@ size_t Stage::decoding_streams(Time now) const {
   }));
 }
 
-size_t Stage::waiting_decode_rows() const {
-  return size_t(std::count_if(sessions_.begin(), sessions_.end(), [](const auto& entry) {
-    const auto& waiting = entry.second.waiting;
-    return !waiting.empty() && waiting.front().step.token_count == 1;
-  }));
+bool Stage::group_is_together(size_t streams, Time now) const {
+  size_t rows = 0;
+  Time first = now;
+  for (const auto& [id, session] : sessions_) {
+    if (session.waiting.empty() || session.waiting.front().step.token_count > 1) continue;
+    ++rows;
+    first = std::min(first, session.last_used);
+  }
+  if (index_ != 0 || rows == 0) return rows > 0;
+  const double patience_s = kGroupPatience * double(plan_->stages.size()) * decode_step_s_;
+  return rows >= grouping_.rows_to_wait_for(streams) || to_seconds(now - first) >= patience_s;
 }
 
 uint32_t Stage::riding_rows() const {
@@ -240,17 +246,15 @@ void Stage::pump(Time now) {
   if (!plan_) return;
   while (queued_rows_ > 0) {
     const size_t streams = decoding_streams(now);
-    const bool forms_groups = index_ == 0 && streams > 0;
     if (!jobs_.empty()) {
       // A second batch is worth it only if it is full and delays no stream.
       const bool full = jobs_.size() >= size_t(kJobsInFlight);
       if (full || streams > 0 || queued_rows_ < row_budget_) return;
-    } else if (streams > 0) {
-      const size_t wanted = forms_groups ? grouping_.rows_to_wait_for(streams) : 1;
-      if (waiting_decode_rows() < wanted) return;
+    } else if (streams > 0 && !group_is_together(streams, now)) {
+      return;
     }
     submit(next_batch(streams > 0 ? riding_rows() : row_budget_,
-                      forms_groups ? grouping_.rows_per_batch(streams) : kDecodeRowsMax));
+                      index_ == 0 && streams > 0 ? grouping_.rows_per_batch(streams) : kDecodeRowsMax));
   }
 }
 

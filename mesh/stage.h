@@ -12,7 +12,8 @@
 // Between the streams' rows it waits; if none come for kRideAlongPatience steps, it goes alone.
 //
 // The first stage forms the streams into groups (mesh/grouping.h): a batch takes a group's rows and
-// no more; later stages keep what comes together.
+// no more, and waits for those that are not there yet as long as the stages compute a step;
+// later stages keep what comes together.
 //
 // A position that was already taken is a duplicate and changes nothing; a gap is Refused kInvalid.
 // A session is freed when its head closes it, dies or fails, or leaves it idle for kStageIdleMax.
@@ -94,8 +95,8 @@ class Stage {
   void submit(BatchJob batch);
   // Streams that decode here, whose next rows are soon to come.
   size_t decoding_streams(Time now) const;
-  // Sessions whose next row is a decode row.
-  size_t waiting_decode_rows() const;
+  // Decode rows wait here, and none of their group is worth waiting for any longer.
+  bool group_is_together(size_t streams, Time now) const;
   // Prefill rows that may ride along with decode rows.
   uint32_t riding_rows() const;
   void measure(const Job& job, double elapsed_s, Time now);

@@ -12,13 +12,25 @@ partition::LayerCost cost(const transport::LayerShape& shape) {
   return {shape.bytes, shape.parameters, shape.tensor_type};
 }
 
-partition::ModelTable model_table(const transport::ModelOffer& offer, uint32_t kv_tokens) {
+// An offer counts a cache of f16. q8_0 has a scale of 2 bytes for 32 elements; heads that are no
+// multiple of 32 take a little more.
+uint64_t kv_bytes(const transport::ModelOffer& offer, transport::CacheType type) {
+  switch (type) {
+    case transport::CacheType::kF16: return offer.kv_bytes_per_token_layer;
+    case transport::CacheType::kF32: return offer.kv_bytes_per_token_layer * 2;
+    case transport::CacheType::kQ8_0: return (offer.kv_bytes_per_token_layer * 34 + 63) / 64;
+  }
+  return offer.kv_bytes_per_token_layer;
+}
+
+partition::ModelTable model_table(const transport::ModelOffer& offer, uint32_t kv_tokens,
+                                  transport::CacheType kv_type) {
   partition::ModelTable table;
   for (const transport::LayerShape& layer : offer.layers) table.layers.push_back(cost(layer));
   table.embedding = cost(offer.embedding);
   table.head = cost(offer.head);
   table.hidden_dim = offer.hidden_dim;
-  table.kv_bytes_per_token_layer = offer.kv_bytes_per_token_layer;
+  table.kv_bytes_per_token_layer = kv_bytes(offer, kv_type);
   table.kv_tokens = kv_tokens;
   return table;
 }
@@ -28,7 +40,7 @@ std::optional<std::map<NodeId, uint64_t>> memory_of(const Membership& members,
                                                     const transport::Propose& plan) {
   const transport::ModelOffer* offer = find_offer(members, plan.model);
   if (!offer || offer->layers.size() != plan.layer_count) return std::nullopt;
-  const partition::ModelTable table = model_table(*offer, plan.kv_tokens);
+  const partition::ModelTable table = model_table(*offer, plan.kv_tokens, plan.kv_type);
   std::map<NodeId, uint64_t> bytes;
   for (const transport::StageSpec& stage : plan.stages) {
     bytes[stage.node] = partition::stage_memory(table, stage.first_layer, stage.last_layer);
@@ -80,7 +92,7 @@ partition::PlanRequest plan_request(const Membership& members, const transport::
                                     const MachineConfig& config, size_t min_nodes,
                                     const std::set<NodeId>& excluded) {
   partition::PlanRequest request;
-  request.model = model_table(offer, config.kv_tokens);
+  request.model = model_table(offer, config.kv_tokens, config.kv_type);
   request.objective = config.objective;
   request.min_nodes = min_nodes;
   std::set<NodeId> used;

@@ -71,6 +71,8 @@ void add_run(CLI::App& app, CliContext& context) {
       ->allow_extra_args(false);
   add_machine_options(command, options->backend, options->threads);
   command->add_option("--ctx", options->context, "tokens of context; 0: the model's, at most 8192");
+  command->add_option("--kv", options->kv, "type of the KV cache: f16, f32 or q8_0")
+      ->capture_default_str();
   command->add_flag("--mesh", options->mesh, "ask the mesh of the node that runs (`weft up`)");
   command->add_option("--http", options->http, "the node's ADDR:PORT; default: DIR/http.addr");
   command->add_option("--api-key-file", options->api_key_file, "the key that the node wants");

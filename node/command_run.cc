@@ -58,6 +58,7 @@ Result<Opened> open_answerer(const RunOptions& options, const Clock& clock) {
   engine_options.backend = options.backend;
   engine_options.threads = options.threads;
   engine_options.context = options.context;
+  engine_options.kv = options.kv;
   WEFT_TRY(auto engine, LocalEngine::open(engine_options));
   opened.context = engine->context();
   opened.load_s = engine->load_s();

@@ -21,6 +21,7 @@ struct RunOptions {
   uint32_t threads = 0;
   std::string backend = "auto";
   uint32_t context = 0;
+  std::string kv = "f16";
   bool mesh = false;
   std::string dir;
   std::vector<std::string> model_dirs;

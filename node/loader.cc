@@ -70,7 +70,7 @@ void Loader::advance(Time now) {
   }
   const mesh::LoadSlice& r = *request_;
   compute_.load({r.epoch, stored->model, stored->path, r.first_layer, r.last_layer, r.kv_tokens,
-                 r.rows_max, r.keep});
+                 r.kv_type, r.rows_max, r.keep});
 }
 
 // One item at a time, so that the worker's other tasks are not held up.

@@ -79,6 +79,7 @@ Result<std::unique_ptr<LocalEngine>> LocalEngine::open(const EngineOptions& opti
   kernels::SliceOptions slice;
   slice.last_layer = model.config().layer_count;
   slice.kv_tokens = engine->context_;
+  WEFT_TRY(slice.kv_type, kernels::parse_kv_type(options.kv));
   slice.rows_max = std::min(kRowsMax, engine->context_);
   Progress progress(cat("loading ", model_name(options.path)), Progress::Unit::kBytes,
                     engine->clock_);

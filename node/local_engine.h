@@ -26,6 +26,7 @@ struct EngineOptions {
   std::string backend = "auto";
   uint32_t threads = 0;  // 0: one per core
   uint32_t context = 0;  // tokens; 0: the model's, at most kDefaultContextTokens
+  std::string kv = "f16";  // type of the KV cache
 };
 
 // The context's size with these options. kInvalid: more than the model's (says both).

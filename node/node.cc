@@ -67,6 +67,7 @@ Result<> Node::open() {
   start_machine(std::move(profile));
   worker_ = std::make_unique<Worker>();
   compute_ = std::make_unique<SliceCompute>(std::move(backend), [this](ComputeEvent event) {
+    if (auto* const done = std::get_if<BatchDone>(&event)) return finish_batch(std::move(*done));
     auto shared = std::make_shared<ComputeEvent>(std::move(event));
     WEFT_ASSERT(reports_.try_push([this, shared](Time now) {
       on_compute(std::move(*shared), now);
@@ -127,6 +128,7 @@ void Node::start_machine(transport::Profile profile) {
   config.objective = options_.objective;
   config.min_nodes = options_.min_nodes;
   config.kv_tokens = options_.kv_tokens;
+  config.kv_type = options_.kv_type;
   config.step_row_budget = options_.step_rows;
   config.plan = [](const partition::PlanRequest& request) { return partition::plan(request); };
   machine_ = std::make_unique<mesh::Machine>(std::move(config), clock_.now());
@@ -150,6 +152,7 @@ bool Node::post(Task task) {
 // ---- the mesh thread ----
 
 void Node::run() {
+  std::unique_lock lock(turn_);
   take_roster(clock_.now());
   rescan_models();
   while (!stopping_) {
@@ -158,14 +161,15 @@ void Node::run() {
     const Time before = clock_.now();
     Time deadline = before + kTick;
     if (mdns_) deadline = std::min(deadline, mdns_->tick(before));
-    const bool readable =
-        links_->poll(descriptors, std::max(deadline - before, Duration(0)), clock_.now());
+    lock.unlock();
+    const bool readable = links_->wait(descriptors, std::max(deadline - before, Duration(0)));
+    lock.lock();
     const Time now = clock_.now();
+    links_->serve(now);
     if (readable) {
       eventfd_t ignored;
       eventfd_read(wake_.get(), &ignored);
     }
-    // What a batch has made is on its way before anything else is looked at.
     run_tasks(now);
     carry_out_effects(now);
     read_network(now);
@@ -309,7 +313,7 @@ void Node::say_goodbye() {
   carry_out_effects(now);
   if (mdns_) mdns_->withdraw(now);
   // The last beats leave through libzmq's own thread; a short wait lets them.
-  links_->poll({}, kGoodbyeTime, now);
+  links_->wait({}, kGoodbyeTime);
   for (auto& [session, queue] : streams_) queue->items.close();
   streams_.clear();
 }

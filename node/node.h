@@ -1,9 +1,11 @@
 // Node: one device of the mesh, running. It wires trust, links, discovery, the mesh's state
 // machine, compute and the model store together.
 //
-// Threads (docs/architecture.md): the mesh thread owns every socket, timer and the machine; the
-// compute thread owns the slice; the worker hashes and moves files; callers of the Service come on
-// threads of their own. They meet in bounded queues.
+// Threads (docs/architecture.md): the mesh thread waits on every socket and timer; the compute
+// thread owns the slice; the worker hashes and moves files; callers of the Service come on threads
+// of their own. They meet in bounded queues. The machine and the links belong to who holds `turn_`:
+// the mesh thread except while it waits, and the compute thread for the end of a batch, which is
+// handed on at once.
 #pragma once
 
 #include <atomic>
@@ -47,6 +49,7 @@ struct NodeOptions {
   partition::Objective objective = partition::Objective::kLatency;
   size_t min_nodes = 1;
   uint32_t kv_tokens = 8192;
+  transport::CacheType kv_type = transport::CacheType::kF16;
   uint32_t step_rows = 128;              // most prefill rows in one step
   bool mdns = true;
   std::string trace;                     // a file to write; empty: none
@@ -96,7 +99,10 @@ class Node final : public Service {
   Result<std::shared_ptr<const ModelText>> model_text(ModelId id);
   Result<mesh::GenerateRequest> to_tokens(const CompletionRequest& request, const ModelText& text);
 
-  // Mesh thread.
+  // The compute thread.
+  void finish_batch(BatchDone done);
+
+  // The mesh thread, or who holds turn_.
   void run();
   void run_tasks(Time now);
   void read_network(Time now);
@@ -120,6 +126,7 @@ class Node final : public Service {
 
   const NodeOptions options_;
   SystemClock clock_;
+  std::mutex turn_;  // guards all but what has a lock or a thread of its own
   std::optional<crypto::DataFolderLock> folder_lock_;
   std::optional<crypto::TrustStore> trust_;
   std::optional<TrustWatch> trust_watch_;

@@ -137,9 +137,19 @@ void Node::on_compute(ComputeEvent event, Time now) {
   std::visit(Overload{
                  [&](SliceProgress& e) { loader_->on(e, now); },
                  [&](SliceLoaded& e) { loader_->on(e, now); },
-                 [&](BatchDone& e) { machine_->on_batch_done(e.job, std::move(e.output), now); },
+                 [](BatchDone&) {},  // finish_batch
              },
              event);
+}
+
+// On the compute thread, so that what a batch has made is on its way without another thread's
+// waking up first.
+void Node::finish_batch(BatchDone done) {
+  std::lock_guard lock(turn_);
+  if (stopping_) return;
+  const Time now = clock_.now();
+  machine_->on_batch_done(done.job, std::move(done.output), now);
+  carry_out_effects(now);
 }
 
 void Node::serve(const mesh::ServeManifest& effect) {

@@ -83,7 +83,9 @@ Result<mesh::PlanView> Node::preview(const transport::ModelOffer& shape) {
                  "no member has measured itself yet; try again in a few seconds");
   }
   WEFT_TRY(const partition::Plan plan, partition::plan(question));
-  return preview_of(plan, question, shape);
+  mesh::PlanView view = preview_of(plan, question, shape);
+  view.kv_type = options_.kv_type;
+  return view;
 }
 
 Result<> Node::want_model(const std::string& name) {

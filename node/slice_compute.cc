@@ -15,6 +15,15 @@ constexpr Duration kIdleWait = seconds(1);
 
 }  // namespace
 
+kernels::KvType kv_type_of(transport::CacheType type) {
+  switch (type) {
+    case transport::CacheType::kF16: return kernels::KvType::kF16;
+    case transport::CacheType::kF32: return kernels::KvType::kF32;
+    case transport::CacheType::kQ8_0: return kernels::KvType::kQ8_0;
+  }
+  return kernels::KvType::kF16;
+}
+
 SliceCompute::SliceCompute(std::unique_ptr<kernels::Backend> backend,
                            std::function<void(ComputeEvent)> post, Trace* trace)
     : backend_(std::move(backend)), post_(std::move(post)), trace_(trace), commands_(kCommandsMax),
@@ -85,6 +94,8 @@ void SliceCompute::carry_out(LoadRequest& request) {
   options.first_layer = request.first_layer;
   options.last_layer = request.last_layer;
   options.kv_tokens = request.kv_tokens;
+  options.kv_type = kv_type_of(request.kv_type);
+  options.kv_resident = true;
   options.rows_max = std::max<uint32_t>(request.rows_max, 1);
   float reported = 0;
   auto slice = kernels::Slice::load(

@@ -1,7 +1,7 @@
 // Trace: where the time of a step goes on this node, as Chrome trace events (`weft up --trace`).
 //
 // Each run of rows leaves four events: `received` and `queued` (handed to the compute thread) on
-// the mesh thread, a span on the compute thread, and `sent` on the mesh thread. Times are the
+// the mesh's line, a span on the compute thread's, and `sent` on the mesh's. Times are the
 // system's monotonic clock in microseconds, so the traces of nodes on one machine can be laid side
 // by side: joined files open in chrome://tracing or Perfetto, one process per node.
 //

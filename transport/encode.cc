@@ -83,7 +83,8 @@ Offset<wire::Propose> pack(Builder& b, const Propose& m) {
   return wire::CreatePropose(b, m.epoch.value, &model, &manifest, m.layer_count, m.hidden_dim,
                              m.vocab_size, m.context_length, m.kv_tokens,
                              b.CreateString(m.model_name), m.predicted_decode_tps,
-                             b.CreateVectorOfStructs(stages), b.CreateVectorOfStructs(holders));
+                             b.CreateVectorOfStructs(stages), b.CreateVectorOfStructs(holders),
+                             uint8_t(m.kv_type));
 }
 
 Offset<wire::Ready> pack(Builder& b, const Ready& m) {

@@ -234,14 +234,18 @@ Result<> Links::send_bundled(Dialled& link, std::vector<SharedBytes>& frames) {
   return {};
 }
 
-bool Links::poll(std::span<const int> descriptors, Duration timeout, Time now) {
+bool Links::wait(std::span<const int> descriptors, Duration timeout) {
   std::vector<zmq_pollitem_t> items = {{zap_->socket(), 0, ZMQ_POLLIN, 0},
                                        {router_.get(), 0, ZMQ_POLLIN, 0}};
   const size_t first_descriptor = items.size();
   for (const int fd : descriptors) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
   if (!messages_.empty()) timeout = Duration(0);
   poll_for(items, timeout);
+  return std::any_of(items.begin() + long(first_descriptor), items.end(),
+                     [](const zmq_pollitem_t& item) { return item.revents & ZMQ_POLLIN; });
+}
 
+void Links::serve(Time now) {
   counters_.refused_handshakes += uint64_t(zap_->serve());
   read_router();
   if (now >= monitors_due_) {
@@ -249,8 +253,6 @@ bool Links::poll(std::span<const int> descriptors, Duration timeout, Time now) {
     for (auto& [peer, link] : links_) read_monitor(peer, link, now);
     redial_due(now);
   }
-  return std::any_of(items.begin() + long(first_descriptor), items.end(),
-                     [](const zmq_pollitem_t& item) { return item.revents & ZMQ_POLLIN; });
 }
 
 void Links::read_router() {

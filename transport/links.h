@@ -11,7 +11,8 @@
 // checked at every message and the socket rebound after a revocation (5), a fresh socket after a
 // refusal (6), identity read from the payload's part (7), routing ids never set (8).
 //
-// One thread: every call comes from the node's mesh thread.
+// One call at a time, from any thread: whoever calls holds the node's lock. Only wait() may run
+// beside send() and send_all(): it reads other sockets than they write to.
 #pragma once
 
 #include <deque>
@@ -82,10 +83,12 @@ class Links final : public Network {
   // failed has been sent.
   std::vector<Result<>> send_all(NodeId to, std::span<const Message* const> messages);
 
-  // Waits until something is to do, one of `descriptors` is readable or the time is over; then
-  // serves ZAP, takes frames in, and now and then sees which links came up or broke (they do not
-  // end the wait) and redials. Returns true if one of `descriptors` is readable.
-  bool poll(std::span<const int> descriptors, Duration timeout, Time now);
+  // Waits until something is to do, one of `descriptors` is readable or the time is over. True if
+  // one of `descriptors` is readable.
+  bool wait(std::span<const int> descriptors, Duration timeout);
+  // Serves ZAP, takes frames in, and now and then sees which links came up or broke (they do not
+  // end a wait) and redials.
+  void serve(Time now);
   std::vector<ReceivedMessage> take_messages();
   std::vector<LinkEvent> take_events();
   const LinkCounters& counters() const { return counters_; }

@@ -17,6 +17,7 @@ class CpuKvStore final : public KvStore {
   // kUnsupported for heads of more than kHeadDimMax elements, kExhausted without memory.
   static Result<std::unique_ptr<CpuKvStore>> create(const KvShape& shape);
 
+  void make_resident() override { memory_.touch(); }
   uint32_t value_stride() const { return value_stride_; }
   uint64_t page_stride() const { return page_stride_; }
   // The block of one head in a page of a layer.

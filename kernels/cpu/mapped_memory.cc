@@ -10,6 +10,7 @@ namespace weft::kernels {
 namespace {
 
 constexpr uint64_t kHugePageBytes = uint64_t{2} << 20;
+constexpr uint64_t kPageBytesMin = 4096;
 constexpr uint64_t kMappingBytesMax = uint64_t{1} << 46;
 
 }  // namespace
@@ -40,6 +41,12 @@ Result<MappedMemory> MappedMemory::create(uint64_t bytes) {
   memory.data_ = reinterpret_cast<uint8_t*>(start);
   memory.size_ = bytes;
   return memory;
+}
+
+void MappedMemory::touch() {
+  for (uint64_t at = 0; at < size_; at += kPageBytesMin) {
+    *static_cast<volatile uint8_t*>(data_ + at) = data_[at];
+  }
 }
 
 MappedMemory::~MappedMemory() {

@@ -17,6 +17,9 @@ class MappedMemory {
   MappedMemory(MappedMemory&& other) noexcept;
   MappedMemory& operator=(MappedMemory&& other) noexcept;
 
+  // Makes every page present; what was written stays.
+  void touch();
+
   uint8_t* data() { return data_; }
   const uint8_t* data() const { return data_; }
   uint64_t size() const { return size_; }

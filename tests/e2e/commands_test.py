@@ -130,10 +130,27 @@ def check_models(lab):
     expect("half" not in names, "the truncated model is offered")
 
 
+def check_cache_type(lab):
+    """A mesh with an 8-bit KV cache answers as one process with such a cache does."""
+    nodes = lab.loopback_mesh("--kv", "q8_0", "--min-nodes", "2", names=("left", "right"))
+    plan = nodes[1].mesh()["plan"]
+    expect(plan["kv_type"] == "q8_0", f"the plan's cache is {plan['kv_type']}")
+    expect(len(plan["stages"]) == 2, "the model is not spread over two nodes")
+    prompt = "Question: What is 27 + 58?\nAnswer:"
+    model = os.path.join(lab.model_dir(), "weft-tiny.gguf")
+    alone = nodes[0].weft("run", model, "--raw", "-p", prompt, "--temp", "0", "-n", "24", "--kv",
+                          "q8_0", "--json").stdout
+    text = nodes[1].complete(prompt, max_tokens=24)
+    expect(text == json.loads(alone)["text"], f"{text!r} differs from {alone}")
+    refused(nodes[0], *up_arguments(nodes[0]), "--kv", "q5_0", exits=(2,), says=["q8_0"])
+    refused(nodes[0], "run", model, "-p", "hello", "--kv", "q5_0", says=["q8_0"])
+
+
 def main():
     need_model()
     with Lab(sys.argv[1]) as lab:
-        for check in [check_interrupt, check_flags, check_codes, check_key_mode, check_models]:
+        for check in [check_interrupt, check_flags, check_codes, check_key_mode, check_models,
+                      check_cache_type]:
             print(f"== {check.__name__}")
             check(lab)
 

@@ -66,6 +66,16 @@ TEST_F(SurveyTest, ThePlannerIsAskedAboutMembersThatHaveMeasuredThemselves) {
   EXPECT_EQ(request.links[0].round_trip_s, 0.003);
   EXPECT_EQ(open_sessions(members_), 4u);
 
+  transport::ModelOffer offer = *find_offer(members_, model_id(1));
+  offer.kv_bytes_per_token_layer = 2 * 2 * 64;  // keys and values of one head of 64, f16
+  const auto kv_bytes = [&](transport::CacheType type) {
+    config.kv_type = type;
+    return plan_request(members_, offer, config, 2, {}).model.kv_bytes_per_token_layer;
+  };
+  EXPECT_EQ(kv_bytes(transport::CacheType::kF16), 256u);
+  EXPECT_EQ(kv_bytes(transport::CacheType::kF32), 512u);
+  EXPECT_EQ(kv_bytes(transport::CacheType::kQ8_0), 2 * (64 + 2 * 2));
+
   const auto without =
       plan_request(members_, *find_offer(members_, model_id(1)), config, 1, {node_id(1)});
   ASSERT_EQ(without.nodes.size(), 1u);

@@ -69,7 +69,10 @@ bool pump(std::vector<Links*> all, const std::function<bool()>& done) {
   const Time deadline = clock.now() + seconds(5);
   while (!done()) {
     if (clock.now() > deadline) return false;
-    for (Links* links : all) links->poll({}, milliseconds(5), clock.now());
+    for (Links* links : all) {
+      links->wait({}, milliseconds(5));
+      links->serve(clock.now());
+    }
   }
   return true;
 }
@@ -96,7 +99,8 @@ class LinksTest : public ::testing::Test {
     const SystemClock clock;
     const Time deadline = clock.now() + timeout;
     while (clock.now() < deadline) {
-      node.links->poll({}, milliseconds(5), clock.now());
+      node.links->wait({}, milliseconds(5));
+      node.links->serve(clock.now());
       if (!node.links->take_messages().empty()) return true;
     }
     return false;

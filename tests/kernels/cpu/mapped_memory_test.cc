@@ -1,8 +1,11 @@
 #include "kernels/cpu/mapped_memory.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace weft::kernels {
 namespace {
@@ -26,6 +29,22 @@ TEST(MappedMemory, MovesWithItsBytes) {
   EXPECT_EQ(second.data()[5], 9);
   second = MappedMemory();
   EXPECT_EQ(second.size(), 0u);
+}
+
+TEST(MappedMemory, TouchingMakesItResidentAndKeepsWhatWasWritten) {
+  MappedMemory memory = MappedMemory::create((uint64_t{4} << 20) + 5).value();
+  const uint64_t page = uint64_t(sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> present((memory.size() + page - 1) / page);
+  const auto count = [&] {
+    EXPECT_EQ(mincore(memory.data(), memory.size(), present.data()), 0);
+    return size_t(std::count_if(present.begin(), present.end(), [](auto p) { return p & 1; }));
+  };
+  memory.data()[3] = 7;
+  EXPECT_LT(count(), present.size());
+  memory.touch();
+  EXPECT_EQ(count(), present.size());
+  EXPECT_EQ(memory.data()[3], 7);
+  EXPECT_EQ(memory.data()[memory.size() - 1], 0);
 }
 
 TEST(MappedMemory, ASizeNoSystemHasIsAnError) {

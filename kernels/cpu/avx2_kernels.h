@@ -1,14 +1,10 @@
-// The loops of avx2_kernels(), by file. See kernel_table.h for what these files may include.
+// The loops of avx2_kernels() that have no counterpart in NEON, by file; float8_kernels.h has the
+// others. See kernel_table.h for what these files may include.
 #pragma once
 
 #include "kernels/cpu/kernel_table.h"
 
 namespace weft::kernels::avx2 {
-
-// matmul_float_avx2.cc
-void matmul_f32(const MatmulTile& tile, uint32_t x_rows);
-void matmul_f16(const MatmulTile& tile, uint32_t x_rows);
-void matmul_bf16(const MatmulTile& tile, uint32_t x_rows);
 
 // matmul_block32_avx2.cc
 void matmul_q8_0(const MatmulTile& tile, uint32_t x_rows);
@@ -18,12 +14,5 @@ void matmul_q4_0(const MatmulTile& tile, uint32_t x_rows);
 void matmul_q4_k(const MatmulTile& tile, uint32_t x_rows);
 void matmul_q5_k(const MatmulTile& tile, uint32_t x_rows);
 void matmul_q6_k(const MatmulTile& tile, uint32_t x_rows);
-
-// attention_avx2.cc
-void append_f32(const KvAppend& append);
-void append_f16(const KvAppend& append);
-void expand_q8_0(const uint8_t* page, uint32_t head_dim, uint32_t value_stride, float* expanded);
-void attend_f32(const AttentionTask& task);
-void attend_f16(const AttentionTask& task);
 
 }  // namespace weft::kernels::avx2

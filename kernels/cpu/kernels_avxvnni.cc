@@ -22,9 +22,9 @@ struct AvxVnni {
 
   static inline Vec zero() { return _mm256_setzero_si256(); }
   static inline Vec bytes(int8_t value) { return _mm256_set1_epi8(value); }
-  static inline Vec load(const uint8_t* group) { return avx2::load_bytes(group); }
-  static inline Vec words(const uint8_t* eight) { return avx2::load_bytes(eight); }
-  static inline Vec columns(const void* from) { return avx2::broadcast4(from); }
+  static inline Vec load(const uint8_t* group) { return load_bytes(group); }
+  static inline Vec words(const uint8_t* eight) { return load_bytes(eight); }
+  static inline Vec columns(const void* from) { return broadcast4(from); }
 
   static inline Vec shift_right(Vec v, int bits) { return _mm256_srli_epi16(v, bits); }
   static inline Vec align_bits(Vec v, int first, int /*step*/) {

@@ -29,6 +29,7 @@
 // Everything is in an unnamed namespace: see kernel_table.h.
 #pragma once
 
+#include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/panel.h"
 #include "kernels/cpu/simd_avx2.h"
 
@@ -124,8 +125,8 @@ template <typename V, int R>
 inline void add_k_block(const uint8_t* block, const DotScales<V>& k,
                         const BlockSums<V, R>& block_sums,
                         const DotRows<ActivationBlock256, R>& rows, uint32_t b, __m256* totals) {
-  const __m256 d = avx2::load_halves(block);
-  const __m256 dmin = avx2::load_halves(block + 16);
+  const __m256 d = load_halves(block);
+  const __m256 dmin = load_halves(block + 16);
   for (int r = 0; r < R; ++r) {
     const ActivationBlock256& x = rows.x[r][b];
     typename V::Vec offsets = V::zero();
@@ -149,7 +150,7 @@ void dot_q4_k(const MatmulTile& tile) {
 
   for (uint32_t b = 0; b < tile.cols / 256; ++b) {
     const uint8_t* block = tile.panel + uint64_t{b} * 1152;
-    avx2::prefetch_ahead(block, 1152);
+    prefetch_ahead(block, 1152);
     const DotScales<V> k(block);
     BlockSums<V, R> sums;
     for (int s = 0; s < 8; ++s) {
@@ -176,7 +177,7 @@ void dot_q5_k(const MatmulTile& tile) {
 
   for (uint32_t b = 0; b < tile.cols / 256; ++b) {
     const uint8_t* block = tile.panel + uint64_t{b} * 1408;
-    avx2::prefetch_ahead(block, 1408);
+    prefetch_ahead(block, 1408);
     const DotScales<V> k(block);
     BlockSums<V, R> sums;
     for (int s = 0; s < 8; ++s) {
@@ -224,7 +225,7 @@ void dot_q6_k(const MatmulTile& tile) {
 
   for (uint32_t b = 0; b < tile.cols / 256; ++b) {
     const uint8_t* block = tile.panel + uint64_t{b} * 1680;
-    avx2::prefetch_ahead(block, 1680);
+    prefetch_ahead(block, 1680);
     const DotScales6<V> k(block);
     BlockSums<V, R> sums;
     for (int s = 0; s < 8; ++s) {
@@ -240,7 +241,7 @@ void dot_q6_k(const MatmulTile& tile) {
         sums.template add<63, 0, true>(codes, rows, b, 32 * s + 16 * half, k.scales[2 * s + half]);
       }
     }
-    const __m256 d = avx2::load_halves(block);
+    const __m256 d = load_halves(block);
     for (int r = 0; r < R; ++r) {
       // The stored codes are 32 more than the values.
       const ActivationBlock256& x = rows.x[r][b];
@@ -277,7 +278,7 @@ void dot_q4_0(const MatmulTile& tile) {
 
   for (uint32_t b = 0; b < tile.cols / 32; ++b) {
     const uint8_t* block = tile.panel + uint64_t{b} * 144;
-    avx2::prefetch_ahead(block, 144);
+    prefetch_ahead(block, 144);
     Vec acc[R];
     for (int r = 0; r < R; ++r) acc[r] = V::zero();
 #pragma GCC unroll 4
@@ -290,7 +291,7 @@ void dot_q4_0(const MatmulTile& tile) {
         acc[r] = V::dot(acc[r], high, V::columns(x + 16));
       }
     }
-    const __m256 d = avx2::load_halves(block);
+    const __m256 d = load_halves(block);
     for (int r = 0; r < R; ++r) {
       // The stored codes are 8 more than the values.
       totals[r] = add_block_32(totals[r], d, rows.x[r][b], V::fold(V::total(acc[r])), 3);
@@ -307,7 +308,7 @@ void dot_q8_0(const MatmulTile& tile) {
 
   for (uint32_t b = 0; b < tile.cols / 32; ++b) {
     const uint8_t* block = tile.panel + uint64_t{b} * 272;
-    avx2::prefetch_ahead(block, 272);
+    prefetch_ahead(block, 272);
     typename V::Vec acc[R];
     for (int r = 0; r < R; ++r) acc[r] = V::zero();
 #pragma GCC unroll 8
@@ -319,7 +320,7 @@ void dot_q8_0(const MatmulTile& tile) {
         acc[r] = V::signed_dot(acc[r], codes, V::columns(x));
       }
     }
-    const __m256 d = avx2::load_halves(block);
+    const __m256 d = load_halves(block);
     for (int r = 0; r < R; ++r) {
       totals[r] = add_block_32(totals[r], d, rows.x[r][b], V::fold(acc[r]), V::kSignedOffsetBits);
     }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "kernels/cpu/int8_neon.h"
+#include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/panel.h"
 
 namespace weft::kernels {

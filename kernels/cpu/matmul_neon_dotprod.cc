@@ -2,13 +2,13 @@
 #if defined(__aarch64__)
 
 #include "kernels/cpu/matmul_neon.h"
-#include "kernels/cpu/neon_kernels.h"
+#include "kernels/cpu/float8_kernels.h"
 
 namespace weft::kernels {
 
 const KernelTable* neon_dotprod_kernels() {
   static const KernelTable kTable = [] {
-    KernelTable table = neon::float_loops();
+    KernelTable table = float8::float_loops();
     table.name = "neon-dotprod";
     Matmul<DotProducts, DotProducts>::put(table);
     return table;

@@ -2,13 +2,13 @@
 #if defined(__aarch64__)
 
 #include "kernels/cpu/matmul_neon.h"
-#include "kernels/cpu/neon_kernels.h"
+#include "kernels/cpu/float8_kernels.h"
 
 namespace weft::kernels {
 
 const KernelTable* neon_i8mm_kernels() {
   static const KernelTable kTable = [] {
-    KernelTable table = neon::float_loops();
+    KernelTable table = float8::float_loops();
     table.name = "neon-i8mm";
     Matmul<DotProducts, MatrixProducts>::put(table);
     return table;

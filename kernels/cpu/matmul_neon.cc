@@ -10,7 +10,7 @@ const KernelTable* neon_kernels() {
   static const KernelTable kTable = [] {
     KernelTable table = float8::float_loops();
     table.name = "neon";
-    Matmul<PlainBytes, PlainBytes>::put(table);
+    set_products<PlainBytes, PlainBytes>(table);
     return table;
   }();
   return &kTable;

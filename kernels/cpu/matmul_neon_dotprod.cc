@@ -1,8 +1,8 @@
 // The table for processors with dot products of bytes (FEAT_DotProd: most since Armv8.2).
 #if defined(__aarch64__)
 
-#include "kernels/cpu/matmul_neon.h"
 #include "kernels/cpu/float8_kernels.h"
+#include "kernels/cpu/matmul_neon.h"
 
 namespace weft::kernels {
 
@@ -10,7 +10,7 @@ const KernelTable* neon_dotprod_kernels() {
   static const KernelTable kTable = [] {
     KernelTable table = float8::float_loops();
     table.name = "neon-dotprod";
-    Matmul<DotProducts, DotProducts>::put(table);
+    set_products<DotProducts, DotProducts>(table);
     return table;
   }();
   return &kTable;

@@ -1,8 +1,8 @@
 // The table for processors with products of byte matrices (FEAT_I8MM: most since Armv8.6).
 #if defined(__aarch64__)
 
-#include "kernels/cpu/matmul_neon.h"
 #include "kernels/cpu/float8_kernels.h"
+#include "kernels/cpu/matmul_neon.h"
 
 namespace weft::kernels {
 
@@ -10,7 +10,7 @@ const KernelTable* neon_i8mm_kernels() {
   static const KernelTable kTable = [] {
     KernelTable table = float8::float_loops();
     table.name = "neon-i8mm";
-    Matmul<DotProducts, MatrixProducts>::put(table);
+    set_products<DotProducts, MatrixProducts>(table);
     return table;
   }();
   return &kTable;

@@ -48,12 +48,13 @@ const std::map<std::string, Names> kVendors = {
 
 // Files without a mirror of their own, and what covers them.
 const std::map<std::string, std::string> kMirrorless = {
-    {"kernels/cpu/kernels_avx2.cc", "kernels/cpu/cpu_backend_test"},
+    {"kernels/cpu/kernels_avx2.cc", "kernels/cpu/matmul_*_test"},
     {"kernels/cpu/kernels_avx512.cc", "kernels/cpu/matmul_*_test"},
     {"kernels/cpu/kernels_avx512vnni.cc", "kernels/cpu/matmul_*_test"},
     {"kernels/cpu/kernels_avxvnni.cc", "kernels/cpu/matmul_*_test"},
-    {"kernels/cpu/kernels_neon.cc", "kernels/cpu/cpu_backend_test"},
+    {"kernels/cpu/kernels_float8.cc", "kernels/cpu/cpu_backend_test"},
     {"kernels/cpu/kernels_scalar.cc", "kernels/cpu/cpu_backend_test"},
+    {"kernels/cpu/matmul_float8.cc", "kernels/cpu/matmul_float_test"},
     {"kernels/cpu/matmul_neon.cc", "kernels/cpu/matmul_*_test"},
     {"kernels/cpu/matmul_neon_dotprod.cc", "kernels/cpu/matmul_*_test"},
     {"kernels/cpu/matmul_neon_i8mm.cc", "kernels/cpu/matmul_*_test"},
@@ -214,7 +215,7 @@ TEST(Tidy, NoExceptionIsNeededNoMore) {
 
 TEST(Tidy, EverySourceFileHasAMirrorTest) {
   const fs::path tests = fs::path(test::source_dir()) / "tests";
-  const std::regex variant("_(scalar|avx2|neon)$");
+  const std::regex variant("_(scalar|float8)$");
   for (const Source& source : sources()) {
     if (!kFolders.contains(source.folder) || extension(source) != ".cc") continue;
     if (kMirrorless.contains(source.path)) continue;

@@ -1,10 +1,10 @@
 // KernelTable: the inner loops of the cpu backend, one table per instruction set. A table is chosen
 // once, when the backend is made; all loops of a process come from one table.
 //
-// Files named *_avx2.cc, *_neon.cc and so on are compiled for that instruction set. They include
-// this header, the layouts and the intrinsics only: an inline function of the standard library
-// compiled there could be picked by the linker for the whole program and end it on an older
-// processor.
+// Files named *_avx2.cc, *_neon.cc and so on are compiled for that instruction set, *_float8.cc for
+// AVX2 or NEON. They include this header, the layouts and the intrinsics only: an inline function
+// of the standard library compiled there could be picked by the linker for the whole program and
+// end it on an older processor.
 #pragma once
 
 #include <cstddef>

@@ -1,9 +1,9 @@
-// Quantized panels times int8 activations for the sets beyond AVX2: one text for vectors of 256 and
+// Quantized panels times int8 activations for the sets of x86-64: one text for vectors of 256 and
 // of 512 bits, with and without VNNI's dot products.
 //
 // A lane of every vector belongs to one output row. Codes times activations are summed as integers,
-// exactly, in any order; the integers of a block become floats and are added block by block, as in
-// the AVX2 files. So tiles of 1 to 4 rows of x give the same bits.
+// exactly, in any order; the integers of a block become floats and are added block by block
+// (matmul_blocks.h).
 //
 // V says what a set does:
 //   Vec                     a vector; & | ^ work on its bits
@@ -16,11 +16,11 @@
 //   align_bits(v, g, step)  bit g of each byte, in a row's second lane bit g + step, moved to bit 4
 //   dot(acc, codes, x)      acc plus codes (unsigned) times x; at most 4 * kGroups columns a row
 //   kDotColumns, kSumMax    columns that a dot adds to one sum of acc; the sum's bound before
-//   scaled scale(words, i)         byte i of each word in the shape that scaled wants; signed_scale
-//   too scaled(sums, acc, s)    sums plus acc times s, in 32 bits total(acc)              acc in 32
-//   bits pairs(words, first)     16-bit bytes, of pairs first .. first + kGroups - 1, for
-//   add_pairs; of
-//                           words' two pairs the one that is first % 2 where kGroups is 1
+//   scale(words, i)         byte i of each word in the shape that scaled wants; signed_scale too
+//   scaled(sums, acc, s)    sums plus acc times s, in 32 bits
+//   total(acc)              acc in 32 bits
+//   pairs(words, first)     bytes as 16 bits, of pairs first .. first + kGroups - 1, for add_pairs;
+//                           of words' two pairs the one that is first % 2 where kGroups is 1
 //   add_pairs(s, p, x)      32-bit sums plus products of pairs of 16 bits
 //   SignedCodes, signed_codes(v), signed_dot(acc, codes, x)   the same for int8 codes; acc is in 32
 //                           bits, and too large by sum(x) << kSignedOffsetBits if that is not 0
@@ -29,7 +29,7 @@
 // Everything is in an unnamed namespace: see kernel_table.h.
 #pragma once
 
-#include "kernels/cpu/panel.h"
+#include "kernels/cpu/matmul_blocks.h"
 #include "kernels/cpu/simd_avx2.h"
 
 namespace weft::kernels {
@@ -45,10 +45,12 @@ struct DotRows {
   }
 };
 
-template <int R>
-inline void store_rows(const MatmulTile& tile, const __m256* totals) {
-  for (int r = 0; r < R; ++r) _mm256_storeu_ps(tile.out + uint64_t(r) * tile.out_stride, totals[r]);
-}
+// What the kinds of block below share.
+template <class Block>
+struct Dot : Block {
+  template <int R>
+  using Rows = DotRows<typename Block::X, R>;
+};
 
 // Vectors of 16 columns: half of 32, as nibbles are packed.
 template <typename V>
@@ -67,28 +69,56 @@ inline typename V::Vec nibbles(const uint8_t* packed, int i, int half) {
   return (half == 0 ? both : V::shift_right(both, 4)) & V::bytes(15);
 }
 
-// The sums of a block of 256: `acc` is scaled into `sums` before it could pass its bound.
+// The sums of a block of 256. Products are scaled into them before their own sum could pass its
+// bound.
 template <typename V, int R>
 struct BlockSums {
-  typename V::Vec acc[R], sums[R];
+  using Vec = typename V::Vec;
+  Vec sums[R];
   BlockSums() {
-    for (int r = 0; r < R; ++r) acc[r] = sums[r] = V::zero();
+    for (int r = 0; r < R; ++r) sums[r] = V::zero();
   }
 
-  // Adds 16 columns from `column` on. kBefore: dots that acc holds already; kLast: acc is emptied.
-  template <int kCodeMax, int kBefore, bool kLast>
-  inline void add(const typename V::Vec* codes, const DotRows<ActivationBlock256, R>& rows,
-                  uint32_t b, int column, typename V::Vec scale) {
+  // Adds 32 columns from `column` on, under one scale. codes(i, half) are vector i of each half.
+  template <int kCodeMax, class Codes>
+  inline void add_32(const Codes& codes, const DotRows<ActivationBlock256, R>& rows, uint32_t b,
+                     int column, Vec scale) {
+    static_assert(dots_max<V>(kCodeMax) >= kHalf<V>);
+    constexpr bool kApart = dots_max<V>(kCodeMax) < 2 * kHalf<V>;
+    Vec low[R], high[R];
+    for (int r = 0; r < R; ++r) low[r] = high[r] = V::zero();
+#pragma GCC unroll 4
+    for (int i = 0; i < kHalf<V>; ++i) {
+      const Vec first = codes(i, 0);
+      const Vec second = codes(i, 1);
+      for (int r = 0; r < R; ++r) {
+        const int8_t* x = rows.x[r][b].codes + column + 4 * V::kGroups * i;
+        Vec& other = kApart ? high[r] : low[r];
+        low[r] = V::dot(low[r], first, V::columns(x));
+        other = V::dot(other, second, V::columns(x + 16));
+      }
+    }
+    for (int r = 0; r < R; ++r) {
+      sums[r] = V::scaled(sums[r], low[r], scale);
+      if (kApart) sums[r] = V::scaled(sums[r], high[r], scale);
+    }
+  }
+
+  // Adds 16 columns from `column` on.
+  template <int kCodeMax>
+  inline void add_16(const Vec* codes, const DotRows<ActivationBlock256, R>& rows, uint32_t b,
+                     int column, Vec scale) {
     constexpr int kRun = dots_max<V>(kCodeMax);
     static_assert(kRun >= 1);
+    Vec acc[R];
+    for (int r = 0; r < R; ++r) acc[r] = V::zero();
 #pragma GCC unroll 4
     for (int i = 0; i < kHalf<V>; ++i) {
       for (int r = 0; r < R; ++r) {
         const int8_t* x = rows.x[r][b].codes + column + 4 * V::kGroups * i;
         acc[r] = V::dot(acc[r], codes[i], V::columns(x));
       }
-      const bool full = (kBefore + i + 1) % kRun == 0;
-      if (!full && !(kLast && i + 1 == kHalf<V>)) continue;
+      if ((i + 1) % kRun != 0 && i + 1 != kHalf<V>) continue;
       for (int r = 0; r < R; ++r) {
         sums[r] = V::scaled(sums[r], acc[r], scale);
         acc[r] = V::zero();
@@ -123,9 +153,9 @@ struct DotScales {
 template <typename V, int R>
 inline void add_k_block(const uint8_t* block, const DotScales<V>& k,
                         const BlockSums<V, R>& block_sums,
-                        const DotRows<ActivationBlock256, R>& rows, uint32_t b, __m256* totals) {
-  const __m256 d = avx2::load_halves(block);
-  const __m256 dmin = avx2::load_halves(block + 16);
+                        const DotRows<ActivationBlock256, R>& rows, uint32_t b, Float8* totals) {
+  const __m256 d = load_halves(block);
+  const __m256 dmin = load_halves(block + 16);
   for (int r = 0; r < R; ++r) {
     const ActivationBlock256& x = rows.x[r][b];
     typename V::Vec offsets = V::zero();
@@ -140,63 +170,43 @@ inline void add_k_block(const uint8_t* block, const DotScales<V>& k,
   }
 }
 
-template <typename V, int R>
-void dot_q4_k(const MatmulTile& tile) {
-  using Vec = typename V::Vec;
-  const DotRows<ActivationBlock256, R> rows(tile);
-  __m256 totals[R];
-  for (int r = 0; r < R; ++r) totals[r] = _mm256_setzero_ps();
-
-  for (uint32_t b = 0; b < tile.cols / 256; ++b) {
-    const uint8_t* block = tile.panel + uint64_t{b} * 1152;
-    avx2::prefetch_ahead(block, 1152);
+template <typename V>
+struct DotQ4K : Dot<Q4_K> {
+  template <int R>
+  static inline void add_block(const uint8_t* block, uint32_t b, const Rows<R>& rows,
+                               Float8* totals) {
     const DotScales<V> k(block);
     BlockSums<V, R> sums;
     for (int s = 0; s < 8; ++s) {
       const uint8_t* packed = block + kKNibblesAt + 128 * s;
-      Vec low[kHalf<V>], high[kHalf<V>];
-      for (int i = 0; i < kHalf<V>; ++i) {
-        low[i] = nibbles<V>(packed, i, 0);
-        high[i] = nibbles<V>(packed, i, 1);
-      }
-      sums.template add<15, 0, false>(low, rows, b, 32 * s, k.scales[s]);
-      sums.template add<15, kHalf<V>, true>(high, rows, b, 32 * s + 16, k.scales[s]);
+      const auto codes = [&](int i, int half) { return nibbles<V>(packed, i, half); };
+      sums.template add_32<15>(codes, rows, b, 32 * s, k.scales[s]);
     }
     add_k_block<V, R>(block, k, sums, rows, b, totals);
   }
-  store_rows<R>(tile, totals);
-}
+};
 
-template <typename V, int R>
-void dot_q5_k(const MatmulTile& tile) {
-  using Vec = typename V::Vec;
-  const DotRows<ActivationBlock256, R> rows(tile);
-  __m256 totals[R];
-  for (int r = 0; r < R; ++r) totals[r] = _mm256_setzero_ps();
-
-  for (uint32_t b = 0; b < tile.cols / 256; ++b) {
-    const uint8_t* block = tile.panel + uint64_t{b} * 1408;
-    avx2::prefetch_ahead(block, 1408);
+template <typename V>
+struct DotQ5K : Dot<Q5_K> {
+  template <int R>
+  static inline void add_block(const uint8_t* block, uint32_t b, const Rows<R>& rows,
+                               Float8* totals) {
+    using Vec = typename V::Vec;
     const DotScales<V> k(block);
     BlockSums<V, R> sums;
     for (int s = 0; s < 8; ++s) {
       const uint8_t* packed = block + kKNibblesAt + 128 * s;
       // Bit g of a byte is the fifth bit of the byte's code in group g.
       const Vec fifth = V::words(block + kQ5HighAt + 32 * s);
-      Vec low[kHalf<V>], high[kHalf<V>];
-#pragma GCC unroll 4
-      for (int i = 0; i < kHalf<V>; ++i) {
-        const int group = V::kGroups * i;
-        low[i] = nibbles<V>(packed, i, 0) | (V::align_bits(fifth, group, 1) & V::bytes(16));
-        high[i] = nibbles<V>(packed, i, 1) | (V::align_bits(fifth, group + 4, 1) & V::bytes(16));
-      }
-      sums.template add<31, 0, false>(low, rows, b, 32 * s, k.scales[s]);
-      sums.template add<31, kHalf<V>, true>(high, rows, b, 32 * s + 16, k.scales[s]);
+      const auto codes = [&](int i, int half) {
+        const int group = V::kGroups * i + 4 * half;
+        return nibbles<V>(packed, i, half) | (V::align_bits(fifth, group, 1) & V::bytes(16));
+      };
+      sums.template add_32<31>(codes, rows, b, 32 * s, k.scales[s]);
     }
     add_k_block<V, R>(block, k, sums, rows, b, totals);
   }
-  store_rows<R>(tile, totals);
-}
+};
 
 // 16 scales of a row, for 16 columns each: as factors, and as pairs for the sums of x.
 template <typename V>
@@ -215,16 +225,12 @@ struct DotScales6 {
   }
 };
 
-template <typename V, int R>
-void dot_q6_k(const MatmulTile& tile) {
-  using Vec = typename V::Vec;
-  const DotRows<ActivationBlock256, R> rows(tile);
-  __m256 totals[R];
-  for (int r = 0; r < R; ++r) totals[r] = _mm256_setzero_ps();
-
-  for (uint32_t b = 0; b < tile.cols / 256; ++b) {
-    const uint8_t* block = tile.panel + uint64_t{b} * 1680;
-    avx2::prefetch_ahead(block, 1680);
+template <typename V>
+struct DotQ6K : Dot<Q6_K> {
+  template <int R>
+  static inline void add_block(const uint8_t* block, uint32_t b, const Rows<R>& rows,
+                               Float8* totals) {
+    using Vec = typename V::Vec;
     const DotScales6<V> k(block);
     BlockSums<V, R> sums;
     for (int s = 0; s < 8; ++s) {
@@ -237,10 +243,10 @@ void dot_q6_k(const MatmulTile& tile) {
           codes[i] = nibbles<V>(block + kQ6NibblesAt + 128 * s, i, half) |
                      (V::align_bits(upper, 2 * V::kGroups * i, 2) & V::bytes(0x30));
         }
-        sums.template add<63, 0, true>(codes, rows, b, 32 * s + 16 * half, k.scales[2 * s + half]);
+        sums.template add_16<63>(codes, rows, b, 32 * s + 16 * half, k.scales[2 * s + half]);
       }
     }
-    const __m256 d = avx2::load_halves(block);
+    const __m256 d = load_halves(block);
     for (int r = 0; r < R; ++r) {
       // The stored codes are 32 more than the values.
       const ActivationBlock256& x = rows.x[r][b];
@@ -254,8 +260,7 @@ void dot_q6_k(const MatmulTile& tile) {
       totals[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, totals[r]);
     }
   }
-  store_rows<R>(tile, totals);
-}
+};
 
 // Adds one block of 32: `sum` less what an offset of 1 << offset_bits in every code adds to it.
 inline __m256 add_block_32(__m256 totals, __m256 d, const ActivationBlock32& x, __m256i sum,
@@ -267,17 +272,13 @@ inline __m256 add_block_32(__m256 totals, __m256 d, const ActivationBlock32& x, 
   return _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, totals);
 }
 
-template <typename V, int R>
-void dot_q4_0(const MatmulTile& tile) {
-  using Vec = typename V::Vec;
-  static_assert(dots_max<V>(15) >= 2 * kHalf<V>);
-  const DotRows<ActivationBlock32, R> rows(tile);
-  __m256 totals[R];
-  for (int r = 0; r < R; ++r) totals[r] = _mm256_setzero_ps();
-
-  for (uint32_t b = 0; b < tile.cols / 32; ++b) {
-    const uint8_t* block = tile.panel + uint64_t{b} * 144;
-    avx2::prefetch_ahead(block, 144);
+template <typename V>
+struct DotQ40 : Dot<Q4_0> {
+  template <int R>
+  static inline void add_block(const uint8_t* block, uint32_t b, const Rows<R>& rows,
+                               Float8* totals) {
+    using Vec = typename V::Vec;
+    static_assert(dots_max<V>(15) >= 2 * kHalf<V>);
     Vec acc[R];
     for (int r = 0; r < R; ++r) acc[r] = V::zero();
 #pragma GCC unroll 4
@@ -290,24 +291,19 @@ void dot_q4_0(const MatmulTile& tile) {
         acc[r] = V::dot(acc[r], high, V::columns(x + 16));
       }
     }
-    const __m256 d = avx2::load_halves(block);
+    const __m256 d = load_halves(block);
     for (int r = 0; r < R; ++r) {
       // The stored codes are 8 more than the values.
       totals[r] = add_block_32(totals[r], d, rows.x[r][b], V::fold(V::total(acc[r])), 3);
     }
   }
-  store_rows<R>(tile, totals);
-}
+};
 
-template <typename V, int R>
-void dot_q8_0(const MatmulTile& tile) {
-  const DotRows<ActivationBlock32, R> rows(tile);
-  __m256 totals[R];
-  for (int r = 0; r < R; ++r) totals[r] = _mm256_setzero_ps();
-
-  for (uint32_t b = 0; b < tile.cols / 32; ++b) {
-    const uint8_t* block = tile.panel + uint64_t{b} * 272;
-    avx2::prefetch_ahead(block, 272);
+template <typename V>
+struct DotQ80 : Dot<Q8_0> {
+  template <int R>
+  static inline void add_block(const uint8_t* block, uint32_t b, const Rows<R>& rows,
+                               Float8* totals) {
     typename V::Vec acc[R];
     for (int r = 0; r < R; ++r) acc[r] = V::zero();
 #pragma GCC unroll 8
@@ -319,30 +315,20 @@ void dot_q8_0(const MatmulTile& tile) {
         acc[r] = V::signed_dot(acc[r], codes, V::columns(x));
       }
     }
-    const __m256 d = avx2::load_halves(block);
+    const __m256 d = load_halves(block);
     for (int r = 0; r < R; ++r) {
       totals[r] = add_block_32(totals[r], d, rows.x[r][b], V::fold(acc[r]), V::kSignedOffsetBits);
     }
   }
-  store_rows<R>(tile, totals);
-}
-
-// The function for each number of rows of x, as a matmul of a table.
-template <void (*kOne)(const MatmulTile&), void (*kTwo)(const MatmulTile&),
-          void (*kThree)(const MatmulTile&), void (*kFour)(const MatmulTile&)>
-void matmul_rows(const MatmulTile& tile, uint32_t x_rows) {
-  static constexpr void (*kTiles[])(const MatmulTile&) = {kOne, kTwo, kThree, kFour};
-  static_assert(sizeof kTiles / sizeof kTiles[0] == kTileRows);
-  kTiles[x_rows - 1](tile);
-}
+};
 
 template <typename V>
 void set_dot_products(KernelTable& table) {
-  table.matmul_q4_k = matmul_rows<dot_q4_k<V, 1>, dot_q4_k<V, 2>, dot_q4_k<V, 3>, dot_q4_k<V, 4>>;
-  table.matmul_q5_k = matmul_rows<dot_q5_k<V, 1>, dot_q5_k<V, 2>, dot_q5_k<V, 3>, dot_q5_k<V, 4>>;
-  table.matmul_q6_k = matmul_rows<dot_q6_k<V, 1>, dot_q6_k<V, 2>, dot_q6_k<V, 3>, dot_q6_k<V, 4>>;
-  table.matmul_q4_0 = matmul_rows<dot_q4_0<V, 1>, dot_q4_0<V, 2>, dot_q4_0<V, 3>, dot_q4_0<V, 4>>;
-  table.matmul_q8_0 = matmul_rows<dot_q8_0<V, 1>, dot_q8_0<V, 2>, dot_q8_0<V, 3>, dot_q8_0<V, 4>>;
+  table.matmul_q4_k = block_product<DotQ4K<V>>;
+  table.matmul_q5_k = block_product<DotQ5K<V>>;
+  table.matmul_q6_k = block_product<DotQ6K<V>>;
+  table.matmul_q4_0 = block_product<DotQ40<V>>;
+  table.matmul_q8_0 = block_product<DotQ80<V>>;
 }
 
 }  // namespace

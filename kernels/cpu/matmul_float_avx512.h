@@ -1,9 +1,10 @@
 // F32, F16 and BF16 panels times float activations, AVX-512. A vector holds two columns, row i's
 // values side by side, so that the two activations are eight bytes repeated; even and odd columns
-// have a sum each, added at the end, as in matmul_float_avx2.cc.
+// have a sum each, added at the end, as in matmul_float8.cc.
 #pragma once
 
-#include "kernels/cpu/panel.h"
+#include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/simd_float8.h"
 #include "kernels/cpu/vector_avx512.h"
 
 namespace weft::kernels {
@@ -23,29 +24,16 @@ inline __m256 odd_lanes(__m512 v) {
   return _mm256_castsi256_ps(_mm512_cvtepi64_epi32(_mm512_srli_epi64(_mm512_castps_si512(v), 32)));
 }
 
-struct WideF32 {
-  static constexpr uint32_t kColumnBytes = 32;
+// Two columns at once.
+struct WideF32 : F32 {
   static inline __m512 load_two(const uint8_t* at) { return _mm512_loadu_ps(at); }
-  static inline __m256 load_one(const uint8_t* at) {
-    return _mm256_loadu_ps(reinterpret_cast<const float*>(at));
-  }
 };
-
-struct WideF16 {
-  static constexpr uint32_t kColumnBytes = 16;
-  static inline __m512 load_two(const uint8_t* at) { return _mm512_cvtph_ps(avx2::load_bytes(at)); }
-  static inline __m256 load_one(const uint8_t* at) { return avx2::load_halves(at); }
+struct WideF16 : F16 {
+  static inline __m512 load_two(const uint8_t* at) { return _mm512_cvtph_ps(load_bytes(at)); }
 };
-
-struct WideBF16 {
-  static constexpr uint32_t kColumnBytes = 16;
-  // A BF16 is the upper half of a float.
-  static inline __m256 load_one(const uint8_t* at) {
-    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
-  }
+struct WideBF16 : BF16 {
   static inline __m512 load_two(const uint8_t* at) {
-    return _mm512_insertf32x8(_mm512_castps256_ps512(load_one(at)), load_one(at + 16), 1);
+    return _mm512_insertf32x8(_mm512_castps256_ps512(load(at)), load(at + 16), 1);
   }
 };
 
@@ -60,7 +48,7 @@ void wide_float(const MatmulTile& tile) {
   const uint8_t* at = tile.panel;
   const uint32_t pairs = tile.cols / 2;
   for (uint32_t pair = 0; pair < pairs; ++pair, at += 2 * Type::kColumnBytes) {
-    avx2::prefetch_ahead(at, 2 * Type::kColumnBytes);
+    prefetch_ahead(at, 2 * Type::kColumnBytes);
     const __m512 weights = side_by_side(Type::load_two(at));
     for (int r = 0; r < R; ++r) {
       const __m512 both = _mm512_castsi512_ps(Avx512Vector::columns(x[r] + 2 * pair));
@@ -68,12 +56,9 @@ void wide_float(const MatmulTile& tile) {
     }
   }
   for (int r = 0; r < R; ++r) {
-    __m256 even = even_lanes(sums[r]);
-    if (tile.cols % 2 != 0) {
-      even = _mm256_fmadd_ps(Type::load_one(at), _mm256_broadcast_ss(x[r] + 2 * pairs), even);
-    }
-    _mm256_storeu_ps(tile.out + uint64_t(r) * tile.out_stride,
-                     _mm256_add_ps(even, odd_lanes(sums[r])));
+    Float8 even = even_lanes(sums[r]);
+    if (tile.cols % 2 != 0) even = fused_add(even, Type::load(at), x[r][2 * pairs]);
+    store8(tile.out + uint64_t(r) * tile.out_stride, add(even, odd_lanes(sums[r])));
   }
 }
 

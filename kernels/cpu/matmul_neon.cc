@@ -2,15 +2,15 @@
 #if defined(__aarch64__)
 
 #include "kernels/cpu/matmul_neon.h"
-#include "kernels/cpu/neon_kernels.h"
+#include "kernels/cpu/float8_kernels.h"
 
 namespace weft::kernels {
 
 const KernelTable* neon_kernels() {
   static const KernelTable kTable = [] {
-    KernelTable table = neon::float_loops();
+    KernelTable table = float8::float_loops();
     table.name = "neon";
-    Matmul<PlainBytes, PlainBytes>::put(table);
+    set_products<PlainBytes, PlainBytes>(table);
     return table;
   }();
   return &kTable;

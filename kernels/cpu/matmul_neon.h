@@ -1,13 +1,13 @@
 // Q8_0, Q4_0, Q4_K, Q5_K and Q6_K panels times int8 activations, over one of the ways to multiply
-// bytes of int8_neon.h. A lane is one output row. Codes times activations, times the sub-block's
-// integer scale, are summed exactly over a block and only then turned into floats; blocks are added
-// in order. So tiles of 1 to 4 rows of x give the same bits, and so do all ways.
+// bytes of int8_neon.h. Codes times activations, times the sub-block's integer scale, are summed
+// exactly over a block and only then turned into floats (matmul_blocks.h): so all ways give the
+// same bits.
 //
 // Everything is local to the file that includes it: see kernel_table.h.
 #pragma once
 
 #include "kernels/cpu/int8_neon.h"
-#include "kernels/cpu/panel.h"
+#include "kernels/cpu/matmul_blocks.h"
 
 namespace weft::kernels {
 namespace {
@@ -49,6 +49,13 @@ struct Products {
   }
 };
 
+// What the kinds of block below share.
+template <class Bytes, class Block>
+struct NeonBlock : Block {
+  template <int R>
+  using Rows = Products<Bytes, typename Block::X, R>;
+};
+
 inline Codes low_nibbles(Codes both) {
   return {vandq_u8(both.low, vdupq_n_u8(15)), vandq_u8(both.high, vdupq_n_u8(15))};
 }
@@ -78,20 +85,11 @@ inline Int8 signed_byte_of(Codes words, int i) {
           vshrq_n_s32(vshlq_s32(vreinterpretq_s32_u8(words.high), shift), 24)};
 }
 
-template <int R>
-inline void store_totals(const MatmulTile& tile, const Float8* totals) {
-  for (int r = 0; r < R; ++r) store8(tile.out + uint64_t(r) * tile.out_stride, totals[r]);
-}
-
-template <class Bytes, int R>
-void tile_q4_0(const MatmulTile& tile) {
-  Products<Bytes, ActivationBlock32, R> products(tile);
-  Float8 totals[R];
-  for (int r = 0; r < R; ++r) totals[r] = splat(0);
-
-  for (uint32_t b = 0; b < tile.cols / 32; ++b) {
-    const uint8_t* block = tile.panel + uint64_t{b} * 144;
-    prefetch_ahead(block, 144);
+template <class Bytes>
+struct NeonQ40 : NeonBlock<Bytes, Q4_0> {
+  template <int R>
+  static inline void add_block(const uint8_t* block, uint32_t b,
+                               Products<Bytes, ActivationBlock32, R>& products, Float8* totals) {
     products.clear();
 #pragma GCC unroll 2
     for (int j = 0; j < 4; j += 2) {
@@ -111,18 +109,13 @@ void tile_q4_0(const MatmulTile& tile) {
       totals[r] = fused_add(totals[r], to_floats(sum), multiply(d, x.scale));
     }
   }
-  store_totals<R>(tile, totals);
-}
+};
 
-template <class Bytes, int R>
-void tile_q8_0(const MatmulTile& tile) {
-  Products<Bytes, ActivationBlock32, R> products(tile);
-  Float8 totals[R];
-  for (int r = 0; r < R; ++r) totals[r] = splat(0);
-
-  for (uint32_t b = 0; b < tile.cols / 32; ++b) {
-    const uint8_t* block = tile.panel + uint64_t{b} * 272;
-    prefetch_ahead(block, 272);
+template <class Bytes>
+struct NeonQ80 : NeonBlock<Bytes, Q8_0> {
+  template <int R>
+  static inline void add_block(const uint8_t* block, uint32_t b,
+                               Products<Bytes, ActivationBlock32, R>& products, Float8* totals) {
     Int8 sums[R];
     for (int r = 0; r < R; ++r) sums[r] = no_sum();
 #pragma GCC unroll 4
@@ -143,8 +136,7 @@ void tile_q8_0(const MatmulTile& tile) {
       totals[r] = fused_add(totals[r], to_floats(sums[r]), scale);
     }
   }
-  store_totals<R>(tile, totals);
-}
+};
 
 struct KScales {
   Int8 scales[8], mins[8];  // of each sub-block
@@ -198,16 +190,11 @@ inline void add_k_sub_block(const uint8_t* packed, const uint8_t* high_bits, uin
 }
 
 // Q4_K, or Q5_K with the fifth bit.
-template <class Bytes, bool kFifthBit, int R>
-void tile_k(const MatmulTile& tile) {
-  constexpr uint32_t kBlockBytes = kFifthBit ? 1408 : 1152;
-  Products<Bytes, ActivationBlock256, R> products(tile);
-  Float8 totals[R];
-  for (int r = 0; r < R; ++r) totals[r] = splat(0);
-
-  for (uint32_t b = 0; b < tile.cols / 256; ++b) {
-    const uint8_t* block = tile.panel + uint64_t{b} * kBlockBytes;
-    prefetch_ahead(block, kBlockBytes);
+template <class Bytes, class Block, bool kFifthBit>
+struct NeonK : NeonBlock<Bytes, Block> {
+  template <int R>
+  static inline void add_block(const uint8_t* block, uint32_t b,
+                               Products<Bytes, ActivationBlock256, R>& products, Float8* totals) {
     KScales k;
     read_k_scales(block, k);
     Int8 sums[R];
@@ -228,8 +215,7 @@ void tile_k(const MatmulTile& tile) {
       totals[r] = fused_subtract(totals[r], to_floats(offset), multiply(dmin, x.scale));
     }
   }
-  store_totals<R>(tile, totals);
-}
+};
 
 // One sub-block of 32 columns of Q6_K: low nibbles are its first half, high nibbles its second, and
 // each half has a scale of its own.
@@ -254,15 +240,11 @@ inline void add_q6_sub_block(const uint8_t* packed, const uint8_t* high_bits, co
   }
 }
 
-template <class Bytes, int R>
-void tile_q6_k(const MatmulTile& tile) {
-  Products<Bytes, ActivationBlock256, R> products(tile);
-  Float8 totals[R];
-  for (int r = 0; r < R; ++r) totals[r] = splat(0);
-
-  for (uint32_t b = 0; b < tile.cols / 256; ++b) {
-    const uint8_t* block = tile.panel + uint64_t{b} * 1680;
-    prefetch_ahead(block, 1680);
+template <class Bytes>
+struct NeonQ6K : NeonBlock<Bytes, Q6_K> {
+  template <int R>
+  static inline void add_block(const uint8_t* block, uint32_t b,
+                               Products<Bytes, ActivationBlock256, R>& products, Float8* totals) {
     Int8 scales[16];
     for (int word = 0; word < 4; ++word) {
       const Codes four = load_codes(block + kQ6ScalesAt + 32 * word);
@@ -283,48 +265,17 @@ void tile_q6_k(const MatmulTile& tile) {
       totals[r] = fused_add(totals[r], to_floats(sums[r]), multiply(d, x.scale));
     }
   }
-  store_totals<R>(tile, totals);
-}
+};
 
 // The table's products: one row of x by `One`, more by `More`.
 template <class One, class More>
-struct Matmul {
-  using TileFunction = void (*)(const MatmulTile&);
-
-  static void q4_0(const MatmulTile& tile, uint32_t x_rows) {
-    static constexpr TileFunction kTiles[] = {tile_q4_0<One, 1>, tile_q4_0<More, 2>,
-                                              tile_q4_0<More, 3>, tile_q4_0<More, 4>};
-    kTiles[x_rows - 1](tile);
-  }
-  static void q8_0(const MatmulTile& tile, uint32_t x_rows) {
-    static constexpr TileFunction kTiles[] = {tile_q8_0<One, 1>, tile_q8_0<More, 2>,
-                                              tile_q8_0<More, 3>, tile_q8_0<More, 4>};
-    kTiles[x_rows - 1](tile);
-  }
-  static void q4_k(const MatmulTile& tile, uint32_t x_rows) {
-    static constexpr TileFunction kTiles[] = {tile_k<One, false, 1>, tile_k<More, false, 2>,
-                                              tile_k<More, false, 3>, tile_k<More, false, 4>};
-    kTiles[x_rows - 1](tile);
-  }
-  static void q5_k(const MatmulTile& tile, uint32_t x_rows) {
-    static constexpr TileFunction kTiles[] = {tile_k<One, true, 1>, tile_k<More, true, 2>,
-                                              tile_k<More, true, 3>, tile_k<More, true, 4>};
-    kTiles[x_rows - 1](tile);
-  }
-  static void q6_k(const MatmulTile& tile, uint32_t x_rows) {
-    static constexpr TileFunction kTiles[] = {tile_q6_k<One, 1>, tile_q6_k<More, 2>,
-                                              tile_q6_k<More, 3>, tile_q6_k<More, 4>};
-    kTiles[x_rows - 1](tile);
-  }
-
-  static void put(KernelTable& table) {
-    table.matmul_q8_0 = q8_0;
-    table.matmul_q4_0 = q4_0;
-    table.matmul_q4_k = q4_k;
-    table.matmul_q5_k = q5_k;
-    table.matmul_q6_k = q6_k;
-  }
-};
+void set_products(KernelTable& table) {
+  table.matmul_q8_0 = block_product<NeonQ80<One>, NeonQ80<More>>;
+  table.matmul_q4_0 = block_product<NeonQ40<One>, NeonQ40<More>>;
+  table.matmul_q4_k = block_product<NeonK<One, Q4_K, false>, NeonK<More, Q4_K, false>>;
+  table.matmul_q5_k = block_product<NeonK<One, Q5_K, true>, NeonK<More, Q5_K, true>>;
+  table.matmul_q6_k = block_product<NeonQ6K<One>, NeonQ6K<More>>;
+}
 
 }  // namespace
 }  // namespace weft::kernels

@@ -1,16 +1,16 @@
 // The table for processors with dot products of bytes (FEAT_DotProd: most since Armv8.2).
 #if defined(__aarch64__)
 
+#include "kernels/cpu/float8_kernels.h"
 #include "kernels/cpu/matmul_neon.h"
-#include "kernels/cpu/neon_kernels.h"
 
 namespace weft::kernels {
 
 const KernelTable* neon_dotprod_kernels() {
   static const KernelTable kTable = [] {
-    KernelTable table = neon::float_loops();
+    KernelTable table = float8::float_loops();
     table.name = "neon-dotprod";
-    Matmul<DotProducts, DotProducts>::put(table);
+    set_products<DotProducts, DotProducts>(table);
     return table;
   }();
   return &kTable;

@@ -1,16 +1,16 @@
 // The table for processors with products of byte matrices (FEAT_I8MM: most since Armv8.6).
 #if defined(__aarch64__)
 
+#include "kernels/cpu/float8_kernels.h"
 #include "kernels/cpu/matmul_neon.h"
-#include "kernels/cpu/neon_kernels.h"
 
 namespace weft::kernels {
 
 const KernelTable* neon_i8mm_kernels() {
   static const KernelTable kTable = [] {
-    KernelTable table = neon::float_loops();
+    KernelTable table = float8::float_loops();
     table.name = "neon-i8mm";
-    Matmul<DotProducts, MatrixProducts>::put(table);
+    set_products<DotProducts, MatrixProducts>(table);
     return table;
   }();
   return &kTable;

@@ -13,7 +13,7 @@
 namespace weft::kernels {
 namespace {
 
-// As avx2::keep_order. SIMDe's vectors are no registers.
+// As of __m256i. SIMDe's vectors are no registers.
 inline void keep_order(__m512i& sum) {
 #if defined(WEFT_EMULATED_INTRINSICS)
   (void)sum;
@@ -45,7 +45,7 @@ struct Avx512Vector {
   }
   static inline Vec words(const uint8_t* eight) {
     const Vec twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-    return _mm512_permutexvar_epi32(twice, _mm512_castsi256_si512(avx2::load_bytes(eight)));
+    return _mm512_permutexvar_epi32(twice, _mm512_castsi256_si512(load_bytes(eight)));
   }
   static inline Vec columns(const void* from) {
     long long both;

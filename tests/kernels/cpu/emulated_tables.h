@@ -3,6 +3,7 @@
 // processor needs that to run them.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "kernels/cpu/choose_table.h"
@@ -20,7 +21,7 @@ const KernelTable* emulated_avx512vnni_kernels();
 inline std::vector<const KernelTable*> emulated_tables() {
 #if defined(WEFT_EMULATED_TABLES)
   for (const KernelTable* table : usable_tables()) {
-    if (table != avx2_kernels()) continue;
+    if (std::string_view(table->name) != "avx2") continue;
     return {emulated_avxvnni_kernels(), emulated_avx512_kernels(), emulated_avx512vnni_kernels()};
   }
 #endif

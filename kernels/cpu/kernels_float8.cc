@@ -1,23 +1,13 @@
-// What the NEON tables share: loops over single vectors. Elementwise loops do the last few elements
-// in a padded vector, so that an element's bits do not depend on where it stands.
-#if defined(__aarch64__)
+// What the tables of AVX2 and NEON share: loops over single vectors. Elementwise loops do the last
+// few elements in a padded vector, so that an element's bits do not depend on where it stands.
+#if defined(__x86_64__) || defined(__aarch64__)
 
-#include "kernels/cpu/neon_kernels.h"
+#include "kernels/cpu/float8_kernels.h"
 #include "kernels/cpu/scalar_kernels.h"
-#include "kernels/cpu/simd_neon.h"
+#include "kernels/cpu/simd_float8.h"
 
-namespace weft::kernels::neon {
+namespace weft::kernels::float8 {
 namespace {
-
-// Codes of 16 values.
-inline int8x16_t quantize_16_codes(const float* x, float inverse) {
-  int16x8_t words[2];
-  for (int i = 0; i < 2; ++i) {
-    const Float8 v = multiply(load8(x + 8 * i), inverse);
-    words[i] = vcombine_s16(vqmovn_s32(vcvtnq_s32_f32(v.low)), vqmovn_s32(vcvtnq_s32_f32(v.high)));
-  }
-  return vcombine_s8(vqmovn_s16(words[0]), vqmovn_s16(words[1]));
-}
 
 // 127 / largest, or 0 where that is no finite number: codes are then 0.
 inline float inverse_scale(float largest) {
@@ -32,7 +22,7 @@ inline float largest_magnitude(const float* x, int count, float* poison) {
   Float8 odd = splat(0);
   for (int i = 0; i < count; i += 8) {
     const Float8 v = load8(x + i);
-    top = larger(top, {vabsq_f32(v.low), vabsq_f32(v.high)});
+    top = larger(top, magnitude(v));
     odd = fused_add(odd, v, splat(0));
   }
   *poison = sum_lanes(odd);
@@ -43,13 +33,12 @@ void quantize_32(const float* x, uint32_t cols, ActivationBlock32* out) {
   for (uint32_t b = 0; b < cols / 32; ++b, x += 32) {
     float poison;
     const float largest = largest_magnitude(x, 32, &poison);
-    const float inverse = inverse_scale(largest);
-    const int8x16_t first = quantize_16_codes(x, inverse);
-    const int8x16_t second = quantize_16_codes(x + 16, inverse);
+    const Codes codes = to_codes(x, inverse_scale(largest));
+    int32_t low, high;
+    sum_codes(codes, &low, &high);
     out[b].scale = largest / 127.0f + poison;
-    out[b].sum = vaddlvq_s8(first) + vaddlvq_s8(second);
-    vst1q_s8(out[b].codes, first);
-    vst1q_s8(out[b].codes + 16, second);
+    out[b].sum = low + high;
+    store_codes(out[b].codes, codes);
   }
 }
 
@@ -59,13 +48,14 @@ void quantize_256(const float* x, uint32_t cols, ActivationBlock256* out) {
     const float largest = largest_magnitude(x, 256, &poison);
     const float inverse = inverse_scale(largest);
     out[b].scale = largest / 127.0f + poison;
-    for (int s = 0; s < 16; ++s) {
-      const int8x16_t codes = quantize_16_codes(x + 16 * s, inverse);
-      out[b].sums16[s] = vaddlvq_s8(codes);
-      vst1q_s8(out[b].codes + 16 * s, codes);
-    }
     for (int s = 0; s < 8; ++s) {
-      out[b].sums32[s] = int16_t(out[b].sums16[2 * s] + out[b].sums16[2 * s + 1]);
+      const Codes codes = to_codes(x + 32 * s, inverse);
+      int32_t low, high;
+      sum_codes(codes, &low, &high);
+      out[b].sums16[2 * s] = int16_t(low);
+      out[b].sums16[2 * s + 1] = int16_t(high);
+      out[b].sums32[s] = int16_t(low + high);
+      store_codes(out[b].codes + 32 * s, codes);
     }
   }
 }
@@ -88,17 +78,6 @@ void rms_norm(float* out, const float* x, const float* weight, uint32_t dim, flo
   for (; d < dim; ++d) out[d] = x[d] * scale * weight[d];
 }
 
-struct Pairs {
-  float32x4_t first, second;
-};
-
-inline Pairs rotated(Pairs v, const float* cosines, const float* sines) {
-  const float32x4_t c = vld1q_f32(cosines);
-  const float32x4_t s = vld1q_f32(sines);
-  return {vsubq_f32(vmulq_f32(v.first, c), vmulq_f32(v.second, s)),
-          vaddq_f32(vmulq_f32(v.second, c), vmulq_f32(v.first, s))};
-}
-
 inline void rotate_pair(float& first, float& second, float cosine, float sine) {
   const float a = first;
   const float b = second;
@@ -110,19 +89,17 @@ void rope(float* head, const float* cosines, const float* sines, uint32_t dims, 
   const uint32_t half = dims / 2;
   uint32_t i = 0;
   if (interleaved) {
-    for (; i + 4 <= half; i += 4) {
-      const float32x4x2_t v = vld2q_f32(head + 2 * i);
-      const Pairs turned = rotated({v.val[0], v.val[1]}, cosines + i, sines + i);
-      vst2q_f32(head + 2 * i, (float32x4x2_t{{turned.first, turned.second}}));
-    }
+    for (; i + 4 <= half; i += 4) rotate_pairs4(head + 2 * i, cosines + i, sines + i);
     for (; i < half; ++i) rotate_pair(head[2 * i], head[2 * i + 1], cosines[i], sines[i]);
     return;
   }
-  for (; i + 4 <= half; i += 4) {
-    const Pairs v = {vld1q_f32(head + i), vld1q_f32(head + half + i)};
-    const Pairs turned = rotated(v, cosines + i, sines + i);
-    vst1q_f32(head + i, turned.first);
-    vst1q_f32(head + half + i, turned.second);
+  for (; i + 8 <= half; i += 8) {
+    const Float8 a = load8(head + i);
+    const Float8 b = load8(head + half + i);
+    const Float8 c = load8(cosines + i);
+    const Float8 s = load8(sines + i);
+    store8(head + i, subtract(multiply(a, c), multiply(b, s)));
+    store8(head + half + i, add(multiply(b, c), multiply(a, s)));
   }
   for (; i < half; ++i) rotate_pair(head[i], head[half + i], cosines[i], sines[i]);
 }
@@ -173,6 +150,6 @@ KernelTable float_loops() {
   return table;
 }
 
-}  // namespace weft::kernels::neon
+}  // namespace weft::kernels::float8
 
-#endif  // defined(__aarch64__)
+#endif  // defined(__x86_64__) || defined(__aarch64__)

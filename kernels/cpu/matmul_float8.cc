@@ -1,32 +1,13 @@
-// F32, F16 and BF16 panels times float activations, NEON. A lane is one output row. Even and odd
-// columns have a sum each (two chains of FMA keep a single row of x from waiting on itself), added
-// at the end: the same order for any number of rows.
-#if defined(__aarch64__)
+// F32, F16 and BF16 panels times float activations. A lane is one output row. Even and odd columns
+// have a sum each (two chains of FMA keep a single row of x from waiting on itself), added at the
+// end: the same order for any number of rows.
+#if defined(__x86_64__) || defined(__aarch64__)
 
-#include "kernels/cpu/neon_kernels.h"
-#include "kernels/cpu/simd_neon.h"
+#include "kernels/cpu/float8_kernels.h"
+#include "kernels/cpu/simd_float8.h"
 
-namespace weft::kernels::neon {
+namespace weft::kernels::float8 {
 namespace {
-
-struct F32 {
-  static constexpr uint32_t kColumnBytes = 32;
-  static inline Float8 load(const uint8_t* at) { return load8(reinterpret_cast<const float*>(at)); }
-};
-
-struct F16 {
-  static constexpr uint32_t kColumnBytes = 16;
-  static inline Float8 load(const uint8_t* at) { return load_halves(at); }
-};
-
-struct BF16 {
-  static constexpr uint32_t kColumnBytes = 16;
-  static inline Float8 load(const uint8_t* at) {
-    const uint16x8_t halves = vld1q_u16(reinterpret_cast<const uint16_t*>(at));
-    return {vreinterpretq_f32_u32(vshll_n_u16(vget_low_u16(halves), 16)),
-            vreinterpretq_f32_u32(vshll_high_n_u16(halves, 16))};
-  }
-};
 
 template <typename Type, int R>
 void tile_float(const MatmulTile& tile) {
@@ -75,6 +56,6 @@ void matmul_bf16(const MatmulTile& tile, uint32_t x_rows) {
   matmul_float<BF16>(tile, x_rows);
 }
 
-}  // namespace weft::kernels::neon
+}  // namespace weft::kernels::float8
 
-#endif  // defined(__aarch64__)
+#endif  // defined(__x86_64__) || defined(__aarch64__)

@@ -1,0 +1,57 @@
+// The products of quantized panels and int8 activations: what is the same whatever the vectors. A
+// lane is one output row; blocks are added to its sum as floats, in order. So tiles of 1 to 4 rows
+// of x give the same bits. Everything is local to the file that includes it: see kernel_table.h.
+#pragma once
+
+#include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/panel.h"
+#include "kernels/cpu/simd_float8.h"
+
+namespace weft::kernels {
+namespace {
+
+// The blocks of a panel (panel.h) and of x.
+template <uint32_t kBlockBytes>
+struct BlockOf32 {
+  using X = ActivationBlock32;
+  static constexpr uint32_t kColumns = 32, kBytes = kBlockBytes;
+};
+template <uint32_t kBlockBytes>
+struct BlockOf256 {
+  using X = ActivationBlock256;
+  static constexpr uint32_t kColumns = 256, kBytes = kBlockBytes;
+};
+using Q4_0 = BlockOf32<144>;
+using Q8_0 = BlockOf32<272>;
+using Q4_K = BlockOf256<1152>;
+using Q5_K = BlockOf256<1408>;
+using Q6_K = BlockOf256<1680>;
+
+// One tile, by a `Kind` of block: one of the above, and
+//   Rows<R>                             made of the tile: how its R rows of x are read
+//   add_block(block, b, rows, totals)   adds block b of the panel to totals[R]
+// Flat, so that the totals stay in registers from block to block.
+template <class Kind, int R>
+[[gnu::flatten]] void block_tile(const MatmulTile& tile) {
+  typename Kind::template Rows<R> rows(tile);
+  Float8 totals[R];
+  for (int r = 0; r < R; ++r) totals[r] = splat(0);
+  for (uint32_t b = 0; b < tile.cols / Kind::kColumns; ++b) {
+    const uint8_t* block = tile.panel + uint64_t{b} * Kind::kBytes;
+    prefetch_ahead(block, Kind::kBytes);
+    Kind::add_block(block, b, rows, totals);
+  }
+  for (int r = 0; r < R; ++r) store8(tile.out + uint64_t(r) * tile.out_stride, totals[r]);
+}
+
+// A table's product: one row of x by `One`, more by `More`.
+template <class One, class More = One>
+void block_product(const MatmulTile& tile, uint32_t x_rows) {
+  static constexpr void (*kTiles[])(const MatmulTile&) = {block_tile<One, 1>, block_tile<More, 2>,
+                                                          block_tile<More, 3>, block_tile<More, 4>};
+  static_assert(sizeof kTiles / sizeof kTiles[0] == kTileRows);
+  kTiles[x_rows - 1](tile);
+}
+
+}  // namespace
+}  // namespace weft::kernels

@@ -83,9 +83,9 @@ inline constexpr Duration kGroupTrialEvery = seconds(30);
 inline constexpr Duration kGroupTrialEveryMax = seconds(480);
 // A trial is short and machines are noisy: another way must be so much faster.
 inline constexpr double kGroupGain = 1.05;
-// A row waits for its group so many times as long as the stages compute a step (each taken to be as
-// fast as the first): enough for two groups to meet, and little where a network's delay, not the
-// devices, spreads the rows.
+// A row waits for its group so many times as long as all stages compute a step (their layers taken
+// to be as fast as the first stage's): enough for two groups to meet, and little where a network's
+// delay, not the devices, spreads the rows.
 inline constexpr double kGroupPatience = 1;
 // Steps without a decode row after which prefill rows go alone.
 inline constexpr double kRideAlongPatience = 3;

@@ -232,8 +232,11 @@ bool Stage::group_is_together(size_t streams, Time now) const {
     first = std::min(first, session.last_used);
   }
   if (index_ != 0 || rows == 0) return rows > 0;
-  const double patience_s = kGroupPatience * double(plan_->stages.size()) * decode_step_s_;
-  return rows >= grouping_.rows_to_wait_for(streams) || to_seconds(now - first) >= patience_s;
+  const transport::StageSpec& own = plan_->stages.front();
+  const double own_share = double(own.last_layer - own.first_layer) / plan_->layer_count;
+  const double patience_s = kGroupPatience * decode_step_s_ / own_share;
+  return rows >= grouping_.rows_to_wait_for(streams) ||
+         to_seconds(now - first) >= patience_s;
 }
 
 uint32_t Stage::riding_rows() const {
@@ -253,8 +256,9 @@ void Stage::pump(Time now) {
     } else if (streams > 0 && !group_is_together(streams, now)) {
       return;
     }
+    const bool forms_groups = index_ == 0 && streams > 0;
     submit(next_batch(streams > 0 ? riding_rows() : row_budget_,
-                      index_ == 0 && streams > 0 ? grouping_.rows_per_batch(streams) : kDecodeRowsMax));
+                      forms_groups ? grouping_.rows_per_batch(streams) : kDecodeRowsMax));
   }
 }
 

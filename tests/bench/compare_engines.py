@@ -2,11 +2,12 @@
 """Compares one process of weft with other engines, on the same files, in the same run.
 
     compare_engines.py MODEL.gguf... [--weft build/weft] [--llama-bench PATH]
-        [--llama-batched-bench PATH] [--ik-bench PATH] [--threads 2] [--runs 5] [--out FILE]
+        [--llama-batched-bench PATH] [--ik-bench PATH] [--threads 2] [--runs 5] [--prompts 128 512]
+        [--out FILE] [--svg FILE]
 
 Engines take turns, so that what disturbs the machine disturbs all of them; every ratio is of one
 turn. Without a path an engine is left out. Prints a table of medians (and the lowest and highest
-ratio), and writes all turns as JSON.
+ratio), writes all turns as JSON and draws a plot.
 """
 import argparse
 import json
@@ -16,7 +17,9 @@ import statistics
 import subprocess
 import sys
 
-PROMPTS = [128, 512]
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import plot  # noqa: E402
+
 NEW_TOKENS = 32
 SESSIONS = 8
 
@@ -31,8 +34,8 @@ def run(command):
 def weft(options, model):
     base = [options.weft, "bench", model, "-t", str(options.threads), "-n", str(NEW_TOKENS),
             "--repeat", "1", "--json"]
-    single = json.loads(run(base + ["-p", ",".join(map(str, PROMPTS))]))
-    many = json.loads(run(base + ["-p", "128", "--sessions", str(SESSIONS)]))
+    single = json.loads(run(base + ["-p", ",".join(map(str, options.prompts))]))
+    many = json.loads(run(base + ["-p", str(options.prompts[0]), "--sessions", str(SESSIONS)]))
     figures = {f"prefill {p['prompt_tokens']}": p["prefill_tps"] for p in single["points"]}
     figures["decode"] = single["points"][0]["decode_tps"]
     figures[f"decode, {SESSIONS} sessions"] = many["decode_tps"]
@@ -44,7 +47,7 @@ def weft(options, model):
 
 def llama_bench(path, extra, options, model):
     command = [path, "-m", model, "-t", str(options.threads), "-n", str(NEW_TOKENS), "-r", "1",
-               "-p", ",".join(map(str, PROMPTS)), "-o", "json", *extra]
+               "-p", ",".join(map(str, options.prompts)), "-o", "json", *extra]
     figures = {}
     for test in json.loads(run(command)):
         speed = test["avg_ts"]
@@ -53,8 +56,9 @@ def llama_bench(path, extra, options, model):
 
 
 def batched_bench(path, options, model):
-    out = run([path, "-m", model, "-t", str(options.threads), "-c", "2048", "-npp", "128", "-ntg",
-               str(NEW_TOKENS), "-npl", str(SESSIONS)])
+    out = run([path, "-m", model, "-t", str(options.threads), "-c",
+               str(SESSIONS * (options.prompts[0] + NEW_TOKENS)), "-npp", str(options.prompts[0]),
+               "-ntg", str(NEW_TOKENS), "-npl", str(SESSIONS)])
     rows = [line for line in out.splitlines() if re.match(r"\|\s*\d", line)]
     return {f"decode, {SESSIONS} sessions": float(rows[-1].split("|")[8])}  # S_TG
 
@@ -100,6 +104,21 @@ def table(model, turns):
     return rows
 
 
+def groups(results):
+    """What plot.draw takes: a group for each model and figure, a row for each engine."""
+    found = []
+    for result in results:
+        for figure in result["turns"][0]["weft"]:
+            rows = []
+            for name in result["turns"][0]:
+                values = [turn[name][figure] for turn in result["turns"] if figure in turn[name]]
+                if values:
+                    rows.append((name, {"median": statistics.median(values),
+                                        "lowest": min(values), "highest": max(values)}))
+            found.append((f"{result['model']}: {figure}", rows))
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -110,7 +129,10 @@ def main():
     parser.add_argument("--ik-bench")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--out")
+    parser.add_argument("--prompts", type=int, nargs="+", default=[128, 512],
+                        help="tokens; the first is also that of many sessions")
+    parser.add_argument("--out", help="all turns as JSON")
+    parser.add_argument("--svg", help="a plot")
     options = parser.parse_args()
     results = []
     for model in options.models:
@@ -123,6 +145,9 @@ def main():
     if options.out:
         with open(options.out, "w") as file:
             json.dump(results, file, indent=1)
+    if options.svg:
+        with open(options.svg, "w") as file:
+            file.write(plot.draw(f"{options.threads} threads", groups(results)))
 
 
 if __name__ == "__main__":

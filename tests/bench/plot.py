@@ -1,6 +1,6 @@
 """Bars as SVG, without a library."""
 
-WIDTH, BAR, GAP, LEFT = 720, 22, 8, 260
+WIDTH, BAR, GAP, LEFT = 720, 22, 8, 160
 SCENES = (("single", "decode_tps", "one stream, tokens/s"),
           ("eight", "tps", "eight streams, tokens/s"),
           ("hop", "activation_us", "hop of a row, us"), ("hop", "token_us", "hop of a token, us"),
@@ -12,21 +12,19 @@ def escape(text):
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
-def bars(result):
-    """Each scene's medians by number of nodes, with a line from the lowest to the highest run."""
+def draw(title, groups):
+    """Bars of medians, with a line from the lowest to the highest run. A group is (title, rows), a
+    row is (label, {"median", "lowest", "highest"}); each group has a scale of its own."""
     body, y = [], 40
-    for scene, figure, title in SCENES:
-        rows = [(count, figures[figure]) for count, figures in result.get(scene, {}).items()
-                if figure in figures]
-        if not rows:
-            continue
+    for name, rows in groups:
         most = max(f["highest"] for _, f in rows) or 1
         scale = (WIDTH - LEFT - 110) / most
-        body.append(f'<text x="10" y="{y + 15}" font-weight="bold">{escape(title)}</text>')
-        for count, f in rows:
+        body.append(f'<text x="10" y="{y + 15}" font-weight="bold">{escape(name)}</text>')
+        y += BAR
+        for label, f in rows:
             low, high, mid = (LEFT + f[k] * scale for k in ("lowest", "highest", "median"))
             centre = y + BAR / 2
-            body.append(f'<text x="{LEFT - 8}" y="{y + 15}" text-anchor="end">{count} node(s)'
+            body.append(f'<text x="{LEFT - 8}" y="{y + 15}" text-anchor="end">{escape(label)}'
                         f'</text>'
                         f'<rect x="{LEFT}" y="{y}" width="{mid - LEFT:.1f}" height="{BAR}" '
                         f'fill="#4a7dbd"/><line x1="{low:.1f}" y1="{centre}" x2="{high:.1f}" '
@@ -34,10 +32,21 @@ def bars(result):
                         f'<text x="{high + 6:.1f}" y="{y + 15}">{f["median"]:.4g}</text>')
             y += BAR + GAP
         y += 2 * GAP
-    title = f"{result['model']}, {result['threads']} threads a node"
-    if result.get("relay_ms") or result.get("relay_mbit"):
-        title += f", links of {result['relay_ms']} ms and {result['relay_mbit']} Mbit/s"
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" '
             f'font-family="sans-serif" font-size="13">'
             f'<rect width="100%" height="100%" fill="#fff"/>'
             f'<text x="10" y="22" font-size="15">{escape(title)}</text>{"".join(body)}</svg>\n')
+
+
+def bars(result):
+    """What mesh_bench.py found: each scene's figures by number of nodes."""
+    groups = []
+    for scene, figure, title in SCENES:
+        rows = [(f"{count} node(s)", figures[figure])
+                for count, figures in result.get(scene, {}).items() if figure in figures]
+        if rows:
+            groups.append((title, rows))
+    title = f"{result['model']}, {result['threads']} threads a node"
+    if result.get("relay_ms") or result.get("relay_mbit"):
+        title += f", links of {result['relay_ms']} ms and {result['relay_mbit']} Mbit/s"
+    return draw(title, groups)

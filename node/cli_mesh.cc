@@ -27,6 +27,7 @@ struct UpOptions {
   std::string http = "127.0.0.1:7070";
   std::string memory;
   std::string objective = "latency";
+  std::string kv = "f16";
   std::string api_key_file;
   std::vector<std::string> allowed_hosts;
   bool yes = false;
@@ -103,6 +104,8 @@ Result<> run_up(UpOptions& options) {
   if (!options.memory.empty()) {
     WEFT_TRY(options.node.memory_bytes, parse_bytes(options.memory));
   }
+  if (options.kv == "q8_0") options.node.kv_type = transport::CacheType::kQ8_0;
+  if (options.kv == "f32") options.node.kv_type = transport::CacheType::kF32;
   if (options.objective == "throughput") {
     options.node.objective = partition::Objective::kThroughput;
   }
@@ -203,12 +206,8 @@ void add_mesh_commands(CLI::App& app, CliContext& context) {
   command->add_option("--memory", up.memory, "most memory for a model, as 2G; default: measured");
   command->add_option("--kv-tokens", up.node.kv_tokens, "KV cache, in tokens over all streams")
       ->capture_default_str()->check(CLI::Range(32u, 1u << 24));
-  command->add_option("--kv", up.node.kv_type, "type of the KV cache; q8_0 takes half of f16")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, transport::CacheType>{
-          {"f16", transport::CacheType::kF16},
-          {"f32", transport::CacheType::kF32},
-          {"q8_0", transport::CacheType::kQ8_0}}).description("{f16,f32,q8_0}"))
-      ->default_str("f16");
+  command->add_option("--kv", up.kv, "type of the KV cache; q8_0 takes half of f16")
+      ->capture_default_str()->check(CLI::IsMember({"f16", "f32", "q8_0"}));
   command->add_option("--step-rows", up.node.step_rows,
                       "most rows of prompts that are computed in one step")
       ->capture_default_str()->check(CLI::Range(1u, 4096u));

@@ -31,9 +31,12 @@ void Grouping::on_batch(uint32_t decode_rows, bool pure, size_t streams, Time no
   if (stages_ < 2) return;
   if (since_ == Time{}) begin(Phase::kKeeping, now);
   if (!pure || streams != streams_ || streams < 2) {
-    // What was counted so far is of other conditions; what was decided stands.
+    // What was counted so far is of other conditions: a trial ends, what was decided stands.
     streams_ = streams;
-    if (phase_ != Phase::kKeeping) begin(Phase::kSettling, now);
+    if (phase_ == Phase::kKeeping) return;
+    if (kept_rate_ > 0) groups_ = groups_ == 1 ? stages_ : 1;
+    kept_rate_ = 0;
+    begin(Phase::kKeeping, now);
     return;
   }
   rows_ += decode_rows;

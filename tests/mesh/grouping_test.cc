@@ -86,6 +86,14 @@ TEST_F(GroupingTest, TriesNothingWithOneStreamWithPromptsOrWithOneStage) {
   EXPECT_EQ(grouping_.rows_to_wait_for(8), 1u) << "nothing to gain by waiting";
 }
 
+TEST_F(GroupingTest, APromptThatComesDuringATrialEndsIt) {
+  while (grouping_.groups() == 1) run(Duration(1), 8, milliseconds(8), milliseconds(10));
+  run(Duration(1), 8, milliseconds(8), milliseconds(10), false);
+  EXPECT_EQ(grouping_.groups(), 1u) << "what was kept serves while it lasts";
+  run(kTrials, 8, milliseconds(10), milliseconds(8));
+  EXPECT_EQ(grouping_.groups(), 3u) << "another trial follows";
+}
+
 TEST_F(GroupingTest, AStreamThatComesOrGoesBeginsTheCountAnew) {
   for (size_t i = 0; i < 40; ++i) {
     run(kGroupTrial / 2, 4 + i % 2, milliseconds(10), milliseconds(1));

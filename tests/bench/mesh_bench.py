@@ -110,6 +110,8 @@ class Bench:
         read_streams(streams)
         begin = max(s.times[0] for s in streams)
         end = min(s.times[-1] for s in streams)
+        if begin >= end:
+            raise AssertionError("a stream ended before all eight had begun: give more --tokens")
         tokens = sum(1 for s in streams for t in s.times if begin < t <= end)
         gaps = [g for s in streams for g in s.gaps()]
         return {"tps": tokens / (end - begin), "gap_p50_ms": quantile(gaps, 0.5) * 1000,

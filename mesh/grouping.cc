@@ -34,7 +34,7 @@ void Grouping::on_batch(uint32_t decode_rows, bool pure, size_t streams, Time no
     // What was counted so far is of other conditions: a trial ends, what was decided stands.
     streams_ = streams;
     if (phase_ == Phase::kKeeping) return;
-    if (kept_rate_ > 0) groups_ = groups_ == 1 ? stages_ : 1;
+    if (kept_rate_ > 0) groups_ = other_way();
     kept_rate_ = 0;
     begin(Phase::kKeeping, now);
     return;
@@ -56,14 +56,13 @@ void Grouping::on_batch(uint32_t decode_rows, bool pure, size_t streams, Time no
 }
 
 void Grouping::finish_count(double rows_per_s, Time now) {
-  const size_t other = groups_ == 1 ? stages_ : 1;
   if (kept_rate_ == 0) {
     kept_rate_ = rows_per_s;
-    groups_ = other;
+    groups_ = other_way();
     return begin(Phase::kSettling, now);
   }
   const bool faster = rows_per_s > kGroupGain * kept_rate_;
-  if (!faster) groups_ = other;
+  if (!faster) groups_ = other_way();
   keep_ = faster ? kGroupTrialEvery
                  : std::clamp<Duration>(2 * keep_, kGroupTrialEvery, kGroupTrialEveryMax);
   kept_rate_ = 0;

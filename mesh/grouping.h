@@ -4,8 +4,8 @@
 // at the second. One group alone reads each stage's weights once for all streams, and is better
 // where stages share a processor or a row costs nothing beside the weights. No node can know which
 // holds, so the first stage begins with one group, which is never much worse than one device alone,
-// tries the other way for a few rounds when streams have run together for kGroupFirstTrial, keeps
-// the faster one, and looks again ever more rarely while it stays the faster. Streams come and go
+// tries the other way for a few rounds kGroupFirstTrial after the plan's first rows, keeps the
+// faster one, and looks again ever more rarely while it stays the faster. Streams come and go
 // without harm: only time with the same number of streams and no prefill is counted.
 #pragma once
 
@@ -34,6 +34,7 @@ class Grouping {
   enum class Phase { kKeeping, kSettling, kCounting };
   void begin(Phase phase, Time now);
   void finish_count(double rows_per_s, Time now);
+  size_t other_way() const { return groups_ == 1 ? stages_ : 1; }
 
   size_t stages_ = 1;
   size_t groups_ = 1;

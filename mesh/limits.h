@@ -77,7 +77,7 @@ inline constexpr uint32_t kRidingRowsFirst = 8;
 // order for a round, a row of each stream; then so many rounds are counted, and so long at least.
 inline constexpr uint32_t kGroupRounds = 3;
 inline constexpr Duration kGroupTrial = milliseconds(200);
-// The first trial is so long after streams came together, the next ones ever later.
+// The first trial is so long after a plan's first rows, the next ones ever later.
 inline constexpr Duration kGroupFirstTrial = seconds(2);
 inline constexpr Duration kGroupTrialEvery = seconds(30);
 inline constexpr Duration kGroupTrialEveryMax = seconds(480);

@@ -113,8 +113,7 @@ def groups(results):
             for name in result["turns"][0]:
                 values = [turn[name][figure] for turn in result["turns"] if figure in turn[name]]
                 if values:
-                    rows.append((name, {"median": statistics.median(values),
-                                        "lowest": min(values), "highest": max(values)}))
+                    rows.append((name, plot.spread(values)))
             found.append((f"{result['model']}: {figure}", rows))
     return found
 

@@ -32,12 +32,6 @@ MEMORY_BESIDE = 160 << 20  # scratch, which is for the largest batch
 TRACE_SETTLES_S = 0.6  # a trace is written five times a second
 
 
-def spread(values):
-    """Median, lowest and highest of repeated measurements."""
-    return {"median": statistics.median(values), "lowest": min(values), "highest": max(values),
-            "runs": [round(v, 4) for v in values]}
-
-
 def quantile(values, share):
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
@@ -177,7 +171,7 @@ class Bench:
                 runs[count].append(measure(count))
             print(f"{scene} {round_number + 1}/{self.options.runs}: " +
                   json.dumps({c: r[-1] for c, r in runs.items()}), file=sys.stderr)
-        return {str(count): {name: spread([r[name] for r in done]) for name in done[0]}
+        return {str(count): {name: plot.spread([r[name] for r in done]) for name in done[0]}
                 for count, done in runs.items()}
 
 

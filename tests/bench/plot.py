@@ -1,4 +1,5 @@
 """Bars as SVG, without a library."""
+import statistics
 
 WIDTH, BAR, GAP, LEFT = 720, 22, 8, 160
 SCENES = (("single", "decode_tps", "one stream, tokens/s"),
@@ -12,9 +13,15 @@ def escape(text):
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
+def spread(values):
+    """Median, lowest and highest of repeated measurements."""
+    return {"median": statistics.median(values), "lowest": min(values), "highest": max(values),
+            "runs": [round(v, 4) for v in values]}
+
+
 def draw(title, groups):
     """Bars of medians, with a line from the lowest to the highest run. A group is (title, rows), a
-    row is (label, {"median", "lowest", "highest"}); each group has a scale of its own."""
+    row is (label, spread); each group has a scale of its own."""
     body, y = [], 40
     for name, rows in groups:
         most = max(f["highest"] for _, f in rows) or 1

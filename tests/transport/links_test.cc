@@ -63,16 +63,18 @@ FileDescriptor test_connect(uint16_t port) {
   return fd;
 }
 
-// Polls all links until `done` or five seconds have passed.
+void turn(Links& links) {
+  links.wait({}, milliseconds(5));
+  links.serve(SystemClock().now());
+}
+
+// Turns all links until `done` or five seconds have passed.
 bool pump(std::vector<Links*> all, const std::function<bool()>& done) {
   const SystemClock clock;
   const Time deadline = clock.now() + seconds(5);
   while (!done()) {
     if (clock.now() > deadline) return false;
-    for (Links* links : all) {
-      links->wait({}, milliseconds(5));
-      links->serve(clock.now());
-    }
+    for (Links* links : all) turn(*links);
   }
   return true;
 }
@@ -99,8 +101,7 @@ class LinksTest : public ::testing::Test {
     const SystemClock clock;
     const Time deadline = clock.now() + timeout;
     while (clock.now() < deadline) {
-      node.links->wait({}, milliseconds(5));
-      node.links->serve(clock.now());
+      turn(*node.links);
       if (!node.links->take_messages().empty()) return true;
     }
     return false;

@@ -1,12 +1,16 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
 #include "base/text.h"
 
@@ -57,6 +61,13 @@ Error system_error(std::string_view what, std::string_view path, int error_numbe
   }
   if (error_number == EEXIST || error_number == EADDRINUSE) code = ErrorCode::kConflict;
   return Error(code, cat(what, " ", path, ": ", std::generic_category().message(error_number)));
+}
+
+bool wait_readable(std::span<const int> descriptors, Duration timeout) {
+  std::vector<pollfd> states;
+  for (const int fd : descriptors) states.push_back({fd, POLLIN, 0});
+  const auto ms = std::max<int64_t>(0, (timeout.count() + 999'999) / 1'000'000);
+  return ::poll(states.data(), states.size(), int(std::min<int64_t>(ms, INT_MAX))) > 0;
 }
 
 Result<Bytes> read_file(const std::string& path, uint64_t limit_bytes) {

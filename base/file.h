@@ -3,10 +3,12 @@
 
 #include <sys/types.h>
 
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace weft {
@@ -28,6 +30,10 @@ class FileDescriptor {
  private:
   int fd_ = -1;
 };
+
+// Waits until one of them is readable or `timeout` (rounded up to milliseconds) is over. True if
+// one is readable; false also after a signal.
+bool wait_readable(std::span<const int> descriptors, Duration timeout);
 
 // The whole file; kExhausted if it is larger than `limit_bytes`, kNotFound, kDenied or kIo with the
 // path and the system's reason.

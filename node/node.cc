@@ -23,6 +23,9 @@ constexpr Duration kTick = milliseconds(50);
 constexpr Duration kHouseEvery = milliseconds(10);
 constexpr Duration kRescanEvery = seconds(10);
 constexpr Duration kVocabularyEvery = seconds(5);
+// The compute thread's lead when both have been woken up by a message.
+constexpr Duration kComputeReadsFirst = milliseconds(1);
+constexpr Duration kRest = seconds(1);
 constexpr Duration kGoodbyeTime = milliseconds(300);
 
 }  // namespace
@@ -66,19 +69,9 @@ Result<> Node::open() {
   WEFT_CHECK(open_network());
   start_machine(std::move(profile));
   worker_ = std::make_unique<Worker>();
-  compute_ = std::make_unique<SliceCompute>(std::move(backend), [this](ComputeEvent event) {
-    if (auto* const done = std::get_if<BatchDone>(&event)) return finish_batch(std::move(*done));
-    auto shared = std::make_shared<ComputeEvent>(std::move(event));
-    WEFT_ASSERT(reports_.try_push([this, shared](Time now) {
-      on_compute(std::move(*shared), now);
-    }) || stopping_);
-    eventfd_write(wake_.get(), 1);
-  }, trace_.get());
+  compute_ = std::make_unique<SliceCompute>(std::move(backend), compute_calls(), trace_.get());
   loader_ = std::make_unique<Loader>(*machine_, *store_, *compute_, *worker_,
-                                     [this](Task task) {
-                                       WEFT_ASSERT(reports_.try_push(std::move(task)) || stopping_);
-                                       eventfd_write(wake_.get(), 1);
-                                     });
+                                     [this](Task task) { report(std::move(task)); });
   log_info("node.start", {{"name", name_}, {"id", short_string(id_)}, {"mesh_port", mesh_port_},
                           {"backend", profile_.backend},
                           {"memory", format_bytes(profile_.memory_bytes)}});
@@ -143,6 +136,22 @@ Node::~Node() {
   worker_.reset();
 }
 
+ComputeCalls Node::compute_calls() {
+  return {[this](SliceProgress progress) {
+            report([this, progress](Time now) { loader_->on(progress, now); });
+          },
+          [this](SliceLoaded loaded) {
+            report([this, loaded](Time now) { loader_->on(loaded, now); });
+          },
+          [this](BatchDone done) { finish_batch(std::move(done)); },
+          [this](int commands) { rest(commands); }};
+}
+
+void Node::report(Task task) {
+  WEFT_ASSERT(reports_.try_push(std::move(task)) || stopping_);
+  eventfd_write(wake_.get(), 1);
+}
+
 bool Node::post(Task task) {
   if (stopping_ || !tasks_.try_push(std::move(task))) return false;
   eventfd_write(wake_.get(), 1);
@@ -157,25 +166,30 @@ void Node::run() {
   rescan_models();
   while (!stopping_) {
     std::vector<int> descriptors = mdns_ ? mdns_->fds() : std::vector<int>();
-    descriptors.push_back(wake_.get());
+    for (const int fd : {wake_.get(), links_->door(), links_->inbox()}) descriptors.push_back(fd);
     const Time before = clock_.now();
     Time deadline = before + kTick;
     if (mdns_) deadline = std::min(deadline, mdns_->tick(before));
+    if (links_->is_behind()) deadline = before;
     lock.unlock();
-    const bool readable = links_->wait(descriptors, std::max(deadline - before, Duration(0)));
+    wait_readable(descriptors, deadline - before);
+    if (compute_reads_) {
+      descriptors.pop_back();
+      wait_readable(descriptors, kComputeReadsFirst);
+    }
+    eventfd_t ignored;
+    eventfd_read(wake_.get(), &ignored);
     lock.lock();
     const Time now = clock_.now();
+    tell_readers(now);
     links_->serve(now);
-    if (readable) {
-      eventfd_t ignored;
-      eventfd_read(wake_.get(), &ignored);
-    }
     run_tasks(now);
     carry_out_effects(now);
     read_network(now);
     carry_out_effects(now);
     if (mdns_) read_discovery(now);
     if (now >= next_house_) keep_house(now);
+    tell_readers(now);
   }
   say_goodbye();
 }
@@ -188,6 +202,35 @@ void Node::keep_house(Time now) {
   machine_->on_tick(now);
   carry_out_effects(now);
   publish_view(now);
+}
+
+// On the compute thread. While it has nothing to compute it takes messages in as well, so that rows
+// begin at once: to wake it after another thread had read them would cost every hop.
+void Node::rest(int commands) {
+  int inbox = -1;
+  {
+    std::lock_guard lock(turn_);
+    if (!stopping_ && clock_.now() < attentive_until_) inbox = links_->inbox();
+  }
+  const int both[] = {commands, inbox};
+  if (inbox < 0) {
+    wait_readable({both, 1}, kRest);
+    return;
+  }
+  compute_reads_ = true;
+  wait_readable(both, kTick);
+  {
+    std::lock_guard lock(turn_);
+    if (!stopping_) {
+      links_->receive();
+      const Time now = clock_.now();
+      read_network(now);
+      carry_out_effects(now);
+      wake_for_readers();
+      if (links_->is_behind()) eventfd_write(wake_.get(), 1);
+    }
+  }
+  compute_reads_ = false;
 }
 
 void Node::run_tasks(Time now) {
@@ -291,7 +334,7 @@ void Node::rescan_models() {
         });
     if (!changed.ok()) log_warn("store.scan", {{"error", changed.error().message}});
     auto offers = std::make_shared<std::vector<transport::ModelOffer>>(store_->offers());
-    WEFT_ASSERT(reports_.try_push([this, offers](Time now) {
+    report([this, offers](Time now) {
       if (profile_.incarnation != 0 && offers->size() == profile_.offers.size() &&
           std::equal(offers->begin(), offers->end(), profile_.offers.begin(),
                      [](const auto& a, const auto& b) {
@@ -302,8 +345,7 @@ void Node::rescan_models() {
       profile_.incarnation = 1;  // set once; the machine fills in its own
       profile_.offers = *offers;
       machine_->set_profile(profile_, now);
-    }) || stopping_);
-    eventfd_write(wake_.get(), 1);
+    });
   });
 }
 
@@ -311,9 +353,10 @@ void Node::say_goodbye() {
   const Time now = clock_.now();
   machine_->leave(now);
   carry_out_effects(now);
+  tell_readers(now);
   if (mdns_) mdns_->withdraw(now);
   // The last beats leave through libzmq's own thread; a short wait lets them.
-  links_->wait({}, kGoodbyeTime);
+  wait_readable({}, kGoodbyeTime);
   for (auto& [session, queue] : streams_) queue->items.close();
   streams_.clear();
 }

@@ -4,8 +4,8 @@
 // Threads (docs/architecture.md): the mesh thread waits on every socket and timer; the compute
 // thread owns the slice; the worker hashes and moves files; callers of the Service come on threads
 // of their own. They meet in bounded queues. The machine and the links belong to who holds `turn_`:
-// the mesh thread except while it waits, and the compute thread for the end of a batch, which is
-// handed on at once.
+// the mesh thread except while it waits, and the compute thread between two batches: it hands on
+// what the one has made, and takes in what the next is to be.
 #pragma once
 
 #include <atomic>
@@ -100,7 +100,12 @@ class Node final : public Service {
   Result<mesh::GenerateRequest> to_tokens(const CompletionRequest& request, const ModelText& text);
 
   // The compute thread.
+  ComputeCalls compute_calls();
   void finish_batch(BatchDone done);
+  void rest(int commands);
+  void wake_for_readers();
+  // Any thread of the node: hands a task to the mesh thread.
+  void report(Task task);
 
   // The mesh thread, or who holds turn_.
   void run();
@@ -114,7 +119,7 @@ class Node final : public Service {
   void carry_out(mesh::Effect& effect, Time now);
   void send(NodeId to, const transport::Message& message, Time now);
   void send(NodeId to, std::span<const transport::Message* const> messages, Time now);
-  void on_compute(ComputeEvent event, Time now);
+  void tell_readers(Time now);
   void serve(const mesh::ServeManifest& effect);
   void serve(const mesh::ServeFetch& effect);
   void take_roster(Time now);
@@ -145,6 +150,8 @@ class Node final : public Service {
   PeerBook peers_;
   transport::Profile profile_;
   std::map<SessionId, std::shared_ptr<TokenQueue>> streams_;
+  std::vector<mesh::Effect> for_readers_;  // what the mesh thread is still to tell them
+  Time attentive_until_{};                 // the compute thread reads messages too until then
   Time next_second_{};
   Time next_house_{};
   Time next_vocabulary_{};
@@ -154,6 +161,7 @@ class Node final : public Service {
   BoundedQueue<Task> reports_;        // from compute and worker: sized for all they can have
   FileDescriptor wake_;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> compute_reads_{false};  // messages that come now are its first
   bool goodbye_said_ = false;
 
   mutable std::mutex mutex_;          // guards what follows

@@ -1,6 +1,8 @@
 // What a node does for the mesh's machine, and what it does about trust.
 #include <sys/eventfd.h>
 
+#include <utility>
+
 #include "base/log.h"
 #include "base/text.h"
 #include "node/node.h"
@@ -16,6 +18,9 @@ template <typename... Handlers>
 Overload(Handlers...) -> Overload<Handlers...>;
 
 constexpr int kEffectRoundsMax = 8;
+// So long after a batch the compute thread looks for the next one itself. Later the mesh thread
+// alone is woken up by what a mesh without work says.
+constexpr Duration kAttentiveTime = seconds(1);
 
 bool is_for_reader(const mesh::Effect& effect) {
   return std::holds_alternative<mesh::TokenOut>(effect) ||
@@ -37,16 +42,24 @@ void Node::carry_out_effects(Time now) {
       if (one) sends[one->to].push_back(&one->message);
     }
     for (const auto& [to, messages] : sends) send(to, messages, now);
-    // A stream's reader wakes up at its token: not before the next batch is handed on.
     for (mesh::Effect& effect : effects) {
-      if (!std::holds_alternative<mesh::Send>(effect) && !is_for_reader(effect)) {
+      if (is_for_reader(effect)) {
+        for_readers_.push_back(std::move(effect));
+      } else if (!std::holds_alternative<mesh::Send>(effect)) {
         carry_out(effect, now);
       }
     }
-    for (mesh::Effect& effect : effects) {
-      if (is_for_reader(effect)) carry_out(effect, now);
-    }
   }
+}
+
+// A stream's reader wakes up at its token: only when all else is on its way, and not by the thread
+// that computes.
+void Node::tell_readers(Time now) {
+  for (mesh::Effect& effect : std::exchange(for_readers_, {})) carry_out(effect, now);
+}
+
+void Node::wake_for_readers() {
+  if (!for_readers_.empty()) eventfd_write(wake_.get(), 1);
 }
 
 void Node::send(NodeId to, std::span<const transport::Message* const> messages, Time now) {
@@ -133,23 +146,16 @@ void Node::carry_out(mesh::Effect& effect, Time now) {
       effect);
 }
 
-void Node::on_compute(ComputeEvent event, Time now) {
-  std::visit(Overload{
-                 [&](SliceProgress& e) { loader_->on(e, now); },
-                 [&](SliceLoaded& e) { loader_->on(e, now); },
-                 [](BatchDone&) {},  // finish_batch
-             },
-             event);
-}
-
 // On the compute thread, so that what a batch has made is on its way without another thread's
 // waking up first.
 void Node::finish_batch(BatchDone done) {
   std::lock_guard lock(turn_);
   if (stopping_) return;
   const Time now = clock_.now();
+  attentive_until_ = now + kAttentiveTime;
   machine_->on_batch_done(done.job, std::move(done.output), now);
   carry_out_effects(now);
+  wake_for_readers();
 }
 
 void Node::serve(const mesh::ServeManifest& effect) {
@@ -167,10 +173,7 @@ void Node::serve(const mesh::ServeFetch& effect) {
     } else {
       chunk.error = bytes.error().message;
     }
-    WEFT_ASSERT(reports_.try_push([this, to = effect.to, chunk](Time now) {
-      send(to, chunk, now);
-    }) || stopping_);
-    eventfd_write(wake_.get(), 1);
+    report([this, to = effect.to, chunk](Time now) { send(to, chunk, now); });
   });
 }
 

@@ -1,5 +1,7 @@
 #include "node/slice_compute.h"
 
+#include <sys/eventfd.h>
+
 #include <algorithm>
 
 #include "base/log.h"
@@ -11,7 +13,6 @@ namespace {
 
 // Far more than the mesh ever has under way: two batches, and one release per closed session.
 constexpr size_t kCommandsMax = 8192;
-constexpr Duration kIdleWait = seconds(1);
 
 }  // namespace
 
@@ -24,48 +25,62 @@ kernels::KvType kv_type_of(transport::CacheType type) {
   return kernels::KvType::kF16;
 }
 
-SliceCompute::SliceCompute(std::unique_ptr<kernels::Backend> backend,
-                           std::function<void(ComputeEvent)> post, Trace* trace)
-    : backend_(std::move(backend)), post_(std::move(post)), trace_(trace), commands_(kCommandsMax),
+SliceCompute::SliceCompute(std::unique_ptr<kernels::Backend> backend, ComputeCalls calls,
+                           Trace* trace)
+    : backend_(std::move(backend)), calls_(std::move(calls)), trace_(trace),
+      commands_(kCommandsMax), woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       thread_([this] { run(); }) {}
 
 SliceCompute::~SliceCompute() {
   stopping_ = true;
   commands_.close();
+  eventfd_write(woken_.get(), 1);
   thread_.join();
+}
+
+bool SliceCompute::push(Command command) {
+  if (!commands_.try_push(std::move(command))) return false;
+  eventfd_write(woken_.get(), 1);
+  return true;
 }
 
 void SliceCompute::load(LoadRequest request) {
   wanted_epoch_ = request.epoch.value;
   const Epoch epoch = request.epoch;
-  if (!commands_.try_push(std::move(request))) {
-    post_(SliceLoaded{epoch, Error(ErrorCode::kExhausted, "the compute queue is full"), 0});
+  if (!push(std::move(request))) {
+    calls_.loaded({epoch, Error(ErrorCode::kExhausted, "the compute queue is full"), 0});
   }
 }
 
 void SliceCompute::drop(Epoch before) {
   if (wanted_epoch_ < before.value) wanted_epoch_ = before.value;
-  (void)commands_.try_push(Drop{before});
+  (void)push(Drop{before});
 }
 
 bool SliceCompute::submit(uint64_t job, mesh::BatchJob batch) {
-  return commands_.try_push(Submit{job, std::move(batch)});
+  return push(Submit{job, std::move(batch)});
 }
 
 void SliceCompute::release(Epoch epoch, SessionId session) {
-  (void)commands_.try_push(Release{epoch, session});
+  (void)push(Release{epoch, session});
 }
 
 void SliceCompute::run() {
   while (!stopping_) {
     std::optional<Command> command;
     if (postponed_.empty()) {
-      command = commands_.pop(kIdleWait);
+      command = commands_.try_pop();
     } else {
       command = std::move(postponed_.front());
       postponed_.pop_front();
     }
-    if (command) std::visit([this](auto& c) { carry_out(c); }, *command);
+    if (command) {
+      std::visit([this](auto& c) { carry_out(c); }, *command);
+      continue;
+    }
+    calls_.rest(woken_.get());
+    eventfd_t ignored;
+    eventfd_read(woken_.get(), &ignored);
   }
 }
 
@@ -103,15 +118,15 @@ void SliceCompute::carry_out(LoadRequest& request) {
         const float progress = total > 0 ? float(double(done) / double(total)) : 0.0f;
         if (progress >= reported + 0.02f) {
           reported = progress;
-          post_(SliceProgress{request.epoch, progress});
+          calls_.progress({request.epoch, progress});
         }
         serve_while_loading();
         return !stopping_ && request.epoch.value >= wanted_epoch_;
       });
   if (!slice.ok()) {
     if (slice.error().code != ErrorCode::kCancelled) {
-      post_(SliceLoaded{request.epoch,
-                        std::move(slice).error().within(cat("load ", request.model_path)), 0});
+      calls_.loaded({request.epoch,
+                     std::move(slice).error().within(cat("load ", request.model_path)), 0});
     }
     return;
   }
@@ -122,8 +137,8 @@ void SliceCompute::carry_out(LoadRequest& request) {
                             {"weights", format_bytes(memory.weight_bytes)},
                             {"kv", format_bytes(memory.kv_bytes)},
                             {"slices", slices_.size()}});
-  post_(SliceLoaded{request.epoch, {},
-                    memory.weight_bytes + memory.kv_bytes + memory.scratch_bytes});
+  calls_.loaded({request.epoch, {},
+                 memory.weight_bytes + memory.kv_bytes + memory.scratch_bytes});
 }
 
 void SliceCompute::carry_out(Drop& drop) {
@@ -143,7 +158,7 @@ void SliceCompute::carry_out(Submit& submit) {
     output->kv_free_tokens = loaded(submit.batch.epoch)->slice->kv_free_tokens();
   }
   const Time end = clock.now();
-  post_(BatchDone{submit.job, std::move(output)});
+  calls_.done({submit.job, std::move(output)});
   if (trace_) {
     trace_->add_batch(TraceEvent::What::kCompute, submit.job, submit.batch, start, end);
   }

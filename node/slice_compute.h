@@ -1,6 +1,6 @@
 // SliceCompute: the real side of mesh/compute.h. One thread owns the backend and the slices: that
 // which serves and, around a change of plan, the next or the last one. Commands come in through a
-// bounded queue and are carried out in order, results go out through `post`. While a slice loads,
+// bounded queue and are carried out in order, results go out through calls. While a slice loads,
 // the batches of the one that is kept run between one tensor and the next.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <thread>
 #include <variant>
 
+#include "base/file.h"
 #include "base/queue.h"
 #include "kernels/slice.h"
 #include "mesh/compute.h"
@@ -49,13 +50,21 @@ struct BatchDone {
   uint64_t job = 0;
   Result<mesh::BatchOutput> output;
 };
-using ComputeEvent = std::variant<SliceProgress, SliceLoaded, BatchDone>;
+
+// What the thread calls; none may wait for the SliceCompute.
+struct ComputeCalls {
+  std::function<void(SliceProgress)> progress;
+  std::function<void(SliceLoaded)> loaded;
+  std::function<void(BatchDone)> done;
+  // Passes the time while there is no command: returns when `commands` is readable, or sooner. May
+  // give commands.
+  std::function<void(int commands)> rest;
+};
 
 class SliceCompute {
  public:
-  // post is called on the compute thread and must not wait for this object. `trace` may be null;
-  // it outlives this object.
-  SliceCompute(std::unique_ptr<kernels::Backend> backend, std::function<void(ComputeEvent)> post,
+  // `trace` may be null; it outlives this object.
+  SliceCompute(std::unique_ptr<kernels::Backend> backend, ComputeCalls calls,
                Trace* trace = nullptr);
   // Ends after the command that runs; a load is cancelled.
   ~SliceCompute();
@@ -87,6 +96,7 @@ class SliceCompute {
   };
 
   void run();
+  bool push(Command command);  // false if the queue is full
   // Carries out what waits, but for a load and what comes after it.
   void serve_while_loading();
   Loaded* loaded(Epoch epoch);  // null: none
@@ -100,11 +110,12 @@ class SliceCompute {
                    std::vector<mesh::SequenceOutput>& outputs);
 
   std::unique_ptr<kernels::Backend> backend_;
-  std::function<void(ComputeEvent)> post_;
+  const ComputeCalls calls_;
   Trace* const trace_;
   std::atomic<uint64_t> wanted_epoch_{0};
   std::atomic<bool> stopping_{false};
   BoundedQueue<Command> commands_;
+  FileDescriptor woken_;            // readable after a push
   std::deque<Command> postponed_;  // taken from the queue during a load
   std::map<Epoch, Loaded> slices_;
   std::thread thread_;  // last: it uses all of the above

@@ -234,20 +234,9 @@ Result<> Links::send_bundled(Dialled& link, std::vector<SharedBytes>& frames) {
   return {};
 }
 
-bool Links::wait(std::span<const int> descriptors, Duration timeout) {
-  std::vector<zmq_pollitem_t> items = {{zap_->socket(), 0, ZMQ_POLLIN, 0},
-                                       {router_.get(), 0, ZMQ_POLLIN, 0}};
-  const size_t first_descriptor = items.size();
-  for (const int fd : descriptors) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
-  if (!messages_.empty()) timeout = Duration(0);
-  poll_for(items, timeout);
-  return std::any_of(items.begin() + long(first_descriptor), items.end(),
-                     [](const zmq_pollitem_t& item) { return item.revents & ZMQ_POLLIN; });
-}
-
 void Links::serve(Time now) {
   counters_.refused_handshakes += uint64_t(zap_->serve());
-  read_router();
+  receive();
   if (now >= monitors_due_) {
     monitors_due_ = now + kMonitorsEvery;
     for (auto& [peer, link] : links_) read_monitor(peer, link, now);
@@ -255,7 +244,8 @@ void Links::serve(Time now) {
   }
 }
 
-void Links::read_router() {
+void Links::receive() {
+  behind_ = false;
   for (int i = 0; i < kMessagesPerPoll && messages_.size() < kMessagesWaitingMax; ++i) {
     std::optional<ReceivedPart> routing_id = router_.receive();
     if (!routing_id) return;
@@ -270,6 +260,7 @@ void Links::read_router() {
     ++counters_.dropped_frames;
     while (payload && payload->more) payload = router_.receive();
   }
+  behind_ = true;
 }
 
 void Links::accept_message(const ReceivedPart& part) {

@@ -11,8 +11,8 @@
 // checked at every message and the socket rebound after a revocation (5), a fresh socket after a
 // refusal (6), identity read from the payload's part (7), routing ids never set (8).
 //
-// One call at a time, from any thread: whoever calls holds the node's lock. Only wait() may run
-// beside send() and send_all(): it reads other sockets than they write to.
+// One call at a time, from any thread: whoever calls holds the node's lock. Waiting needs no lock:
+// it is for descriptors.
 #pragma once
 
 #include <deque>
@@ -83,11 +83,17 @@ class Links final : public Network {
   // failed has been sent.
   std::vector<Result<>> send_all(NodeId to, std::span<const Message* const> messages);
 
-  // Waits until something is to do, one of `descriptors` is readable or the time is over. True if
-  // one of `descriptors` is readable.
-  bool wait(std::span<const int> descriptors, Duration timeout);
-  // Serves ZAP, takes frames in, and now and then sees which links came up or broke (they do not
-  // end a wait) and redials.
+  // Readable when messages have come, or someone who dials is to be let in. To be asked for anew
+  // before each wait, as rebind() changes the first.
+  int inbox() const { return router_.descriptor(); }
+  int door() const { return zap_->descriptor(); }
+  // The last reading stopped at its limit: what is left does not make the inbox readable again.
+  bool is_behind() const { return behind_; }
+
+  // Takes messages in.
+  void receive();
+  // The same; serves ZAP; and now and then sees which links came up or broke (no descriptor tells)
+  // and redials.
   void serve(Time now);
   std::vector<ReceivedMessage> take_messages();
   std::vector<LinkEvent> take_events();
@@ -109,7 +115,6 @@ class Links final : public Network {
   Result<> self_test();
   void open_dealer(Dialled& link);
   Result<> send_bundled(Dialled& link, std::vector<SharedBytes>& frames);
-  void read_router();
   void accept_message(const ReceivedPart& part);
   void accept_frame(NodeId member, const std::string& address, SharedBytes bytes);
   void read_monitor(NodeId peer, Dialled& link, Time now);
@@ -124,6 +129,7 @@ class Links final : public Network {
   std::map<NodeId, Dialled> links_;
   std::deque<ReceivedMessage> messages_;
   std::vector<LinkEvent> events_;
+  bool behind_ = false;
   Time monitors_due_{};
   LinkCounters counters_;
 };

@@ -20,6 +20,7 @@ class ZapHandler {
   static Result<ZapHandler> open(const ZmqContext& context, Admit admit);
 
   void* socket() const { return socket_.get(); }
+  int descriptor() const { return socket_.descriptor(); }
   // Answers what waits; never blocks. Returns how many were refused.
   int serve();
 

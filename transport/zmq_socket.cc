@@ -181,6 +181,14 @@ std::string ZmqSocket::last_endpoint() const {
   return text;
 }
 
+int ZmqSocket::descriptor() const {
+  int fd = -1;
+  size_t size = sizeof fd;
+  const int rc = zmq_getsockopt(socket_, ZMQ_FD, &fd, &size);
+  WEFT_ASSERT(rc == 0);
+  return fd;
+}
+
 ZmqSocket ZmqSocket::monitor(const ZmqContext& context) {
   static std::atomic<uint64_t> number{0};
   const std::string endpoint = cat("inproc://monitor-", number++);

@@ -56,6 +56,9 @@ class ZmqSocket {
   Result<> bind(const std::string& endpoint);
   Result<> connect(const std::string& endpoint);
   std::string last_endpoint() const;
+  // Readable when something has happened to the socket since receive() last gave nothing; it never
+  // says what. For reading nothing but readiness, by any thread.
+  int descriptor() const;
   // Starts a monitor and gives the socket that its events come from. Destroy this socket before it:
   // libzmq's own thread waits for ever on a monitor that nobody reads.
   ZmqSocket monitor(const ZmqContext& context);

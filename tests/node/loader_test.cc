@@ -27,10 +27,18 @@ class Life {
   Life(const std::string& dir, ModelStore& source, ModelId model)
       : source_(source), model_(model), machine_(config(), clock_.now()),
         store_(*ModelStore::open(dir)),
-        compute_(kernels::make_reference_backend(), [this](ComputeEvent event) {
-          auto shared = std::make_shared<ComputeEvent>(std::move(event));
-          post([this, shared](Time now) { take(*shared, now); });
-        }),
+        compute_(kernels::make_reference_backend(), {
+            [this](SliceProgress progress) {
+              post([this, progress](Time now) { loader_.on(progress, now); });
+            },
+            [this](SliceLoaded loaded) {
+              post([this, loaded](Time now) {
+                loaded_.emplace(loaded.epoch.value, loaded.result);
+                loader_.on(loaded, now);
+              });
+            },
+            [](BatchDone) {},
+            [](int commands) { wait_readable({&commands, 1}, seconds(1)); }}),
         loader_(machine_, *store_, compute_, worker_,
                 [this](std::function<void(Time)> task) { post(std::move(task)); }) {
     const Time now = clock_.now();
@@ -109,13 +117,6 @@ class Life {
     return config;
   }
   void post(std::function<void(Time)> task) { ASSERT_TRUE(tasks_.try_push(std::move(task))); }
-  void take(ComputeEvent& event, Time now) {
-    if (const auto* progress = std::get_if<SliceProgress>(&event)) loader_.on(*progress, now);
-    if (const auto* loaded = std::get_if<SliceLoaded>(&event)) {
-      loaded_.emplace(loaded->epoch.value, loaded->result);
-      loader_.on(*loaded, now);
-    }
-  }
 
   void carry_out(mesh::Send& send, Time now) {
     if (const auto* ask = std::get_if<transport::ManifestRequest>(&send.message)) {

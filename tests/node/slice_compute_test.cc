@@ -13,11 +13,13 @@ constexpr uint32_t kLayers = 3;
 
 class SliceComputeTest : public ::testing::Test {
  protected:
-  SliceComputeTest() : compute_(kernels::make_reference_backend(), [this](ComputeEvent event) {
-      const bool progress = std::holds_alternative<SliceProgress>(event);
-      ASSERT_TRUE(events_.try_push(std::move(event)));
-      if (progress && on_progress_) on_progress_();
-    }) {}
+  using Event = std::variant<SliceLoaded, BatchDone>;
+
+  SliceComputeTest() : compute_(kernels::make_reference_backend(), {
+      [this](SliceProgress) { if (on_progress_) on_progress_(); },
+      [this](SliceLoaded loaded) { ASSERT_TRUE(events_.try_push(std::move(loaded))); },
+      [this](BatchDone done) { ASSERT_TRUE(events_.try_push(std::move(done))); },
+      [](int commands) { wait_readable({&commands, 1}, seconds(1)); }}) {}
 
   // Loads the whole model and waits for it.
   Result<> load(uint64_t epoch, uint32_t kv_tokens = 64, uint64_t keep = 0) {
@@ -69,7 +71,7 @@ class SliceComputeTest : public ::testing::Test {
   }
 
   kernels::TinyModel tiny_;
-  BoundedQueue<ComputeEvent> events_{1024};
+  BoundedQueue<Event> events_{1024};
   uint64_t job_ = 0;
   std::function<void()> on_progress_;  // on the compute thread
   SliceCompute compute_;

@@ -64,7 +64,8 @@ FileDescriptor test_connect(uint16_t port) {
 }
 
 void turn(Links& links) {
-  links.wait({}, milliseconds(5));
+  const int descriptors[] = {links.inbox(), links.door()};
+  wait_readable(descriptors, milliseconds(5));
   links.serve(SystemClock().now());
 }
 

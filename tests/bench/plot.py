@@ -1,4 +1,4 @@
-"""Bars as SVG, without a library."""
+"""Bars and curves as SVG, without a library."""
 import statistics
 
 WIDTH, BAR, GAP, LEFT = 720, 22, 8, 160
@@ -39,7 +39,48 @@ def draw(title, groups):
                         f'<text x="{high + 6:.1f}" y="{y + 15}">{f["median"]:.4g}</text>')
             y += BAR + GAP
         y += 2 * GAP
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" '
+    return page(title, y, body)
+
+
+def curve(x0, y0, title, axis, points, fit):
+    """One chart of `lines`, with its upper left corner there."""
+    width, height = WIDTH / 2 - 90, 180
+    x_most = max(p["x"] for p in points) or 1
+    y_most = max(p["highest"] for p in points) or 1
+
+    def at(x, y):
+        return x0 + 50 + x / x_most * width, y0 + 30 + height - y / y_most * height
+    left, bottom = at(0, 0)
+    right, top = at(x_most, y_most)
+    body = [f'<text x="{left}" y="{y0 + 18}" font-weight="bold">{escape(title)}</text>'
+            f'<polyline points="{left},{top} {left},{bottom} {right},{bottom}" fill="none" '
+            f'stroke="#888"/><text x="{left - 6}" y="{top + 4}" text-anchor="end">{y_most:.3g}'
+            f'</text><text x="{left - 6}" y="{bottom}" text-anchor="end">0</text>'
+            f'<text x="{right}" y="{bottom + 16}" text-anchor="end">{x_most:.4g} {escape(axis)}'
+            f'</text>']
+    if fit:
+        way = " ".join("{:.1f},{:.1f}".format(*at(x_most * i / 40, fit(x_most * i / 40)))
+                       for i in range(41))
+        body.append(f'<polyline points="{way}" fill="none" stroke="#bbb" stroke-width="2"/>')
+    for p in points:
+        x, y = at(p["x"], p["median"])
+        body.append(f'<line x1="{x:.1f}" y1="{at(0, p["lowest"])[1]:.1f}" x2="{x:.1f}" '
+                    f'y2="{at(0, p["highest"])[1]:.1f}" stroke="#222"/>'
+                    f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#4a7dbd"/>')
+    return "".join(body)
+
+
+def lines(title, charts):
+    """Curves, two side by side: medians as dots, lowest to highest as lines, a fit in grey. A
+    chart is (title, what x is, [{"x", "median", "lowest", "highest"}], function of x or None)."""
+    high = 250
+    body = [curve((i % 2) * WIDTH / 2, 30 + i // 2 * high, *chart)
+            for i, chart in enumerate(charts)]
+    return page(title, 40 + (len(charts) + 1) // 2 * high, body)
+
+
+def page(title, height, body):
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
             f'font-family="sans-serif" font-size="13">'
             f'<rect width="100%" height="100%" fill="#fff"/>'
             f'<text x="10" y="22" font-size="15">{escape(title)}</text>{"".join(body)}</svg>\n')

@@ -200,9 +200,7 @@ void add_mesh_commands(CLI::App& app, CliContext& context) {
   command->add_option("--seed-peer", up.node.seed_peers,
                       "ADDR:PORT of a member, for networks without multicast (repeatable)")
       ->allow_extra_args(false);
-  command->add_option("--backend", up.node.backend, "auto, cpu or reference")
-      ->capture_default_str();
-  command->add_option("--threads", up.node.threads, "compute threads; 0: one per core");
+  add_backend_options(command, up.node.backend);
   command->add_option("--memory", up.memory, "most memory for a model, as 2G; default: measured");
   command->add_option("--kv-tokens", up.node.kv_tokens, "KV cache, in tokens over all streams")
       ->capture_default_str()->check(CLI::Range(32u, 1u << 24));

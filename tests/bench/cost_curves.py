@@ -90,7 +90,8 @@ def slope_by_bytes(options, info, fit):
 
 TITLES = {"decode": ("milliseconds of a token", "tokens before it"),
           "prefill": ("seconds of a prompt", "tokens"),
-          "sessions": ("tokens/s of all", "sessions"), "load": ("seconds to load", "GB of the file")}
+          "sessions": ("tokens/s of all", "sessions"),
+          "load": ("seconds to load", "GB of the file")}
 
 
 def charts(curves):

@@ -50,6 +50,8 @@ inline constexpr int kVoluntaryLoads = 20;
 inline constexpr size_t kSessionsMax = 64;  // open at one head
 inline constexpr uint32_t kPrefillChunk = 128;
 inline constexpr uint32_t kWindowChunksPerStage = 3;  // prompt chunks on their way
+// Since its opening, or since more of its prompt has passed the last stage: a long prompt on slow
+// devices is no fault as long as it gets on.
 inline constexpr Duration kFirstTokenWithin = seconds(120);
 inline constexpr Duration kTokenGapMax = seconds(30);
 inline constexpr Duration kSessionTotalMax = seconds(600);
@@ -71,7 +73,7 @@ inline constexpr int kJobsInFlight = 2;
 // Prefill rows that ride along with decode rows: what they may add to a step, as a share of the
 // time that the step takes without them; how many at least, and how many before it was measured.
 inline constexpr double kPrefillShare = 0.6;
-inline constexpr uint32_t kRidingRowsMin = 4;  // kernels compute so many at about one row's price
+inline constexpr uint32_t kRidingRowsMin = 4;  // a tile of the kernels: two cost nearly as much
 inline constexpr uint32_t kRidingRowsFirst = 8;
 // Trials of how many groups the streams form (mesh/grouping.h): after a change rows come in the old
 // order for a round, a row of each stream; then so many rounds are counted, and so long at least.

@@ -64,7 +64,7 @@ Result<SessionId> Sessions::open(GenerateRequest request, const NoPlan& none, Ti
   session.max_tokens = request.max_tokens;
   session.sampling = request.sampling;
   session.end_tokens = std::move(request.end_tokens);
-  session.opened = session.last_token = session.waiting_since = now;
+  session.opened = session.last_news = session.waiting_since = now;
   peak_ = std::max(peak_, sessions_.size());
   if (plan_) start(id, session, now);
   return id;
@@ -144,6 +144,7 @@ void Sessions::on_token(NodeId from, const transport::Token& token, Time now) {
   if (token.token == kNoToken) {
     if (token.position <= session.passed || token.position > session.sent) return;
     session.passed = token.position;
+    session.last_news = now;
     outbox_.emit(SessionProgress{it->first, std::min(session.passed, session.prompt_count),
                                  session.prompt_count});
     return send_rows(session);
@@ -157,7 +158,7 @@ void Sessions::on_token(NodeId from, const transport::Token& token, Time now) {
   }
   session.passed = token.position;
   if (!session.first_token) session.first_token = now;
-  session.last_token = now;
+  session.last_news = now;
   const auto& ends = session.end_tokens;
   if (std::find(ends.begin(), ends.end(), token.token) != ends.end()) {
     return end(it->first, FinishReason::kStop, now);
@@ -255,9 +256,10 @@ void Sessions::tend_waiting(const NoPlan& none, Time now) {
 void Sessions::tick(Time now) {
   std::vector<std::pair<SessionId, std::string>> late;
   for (const auto& [id, session] : sessions_) {
-    if (!session.first_token && now - session.opened >= kFirstTokenWithin) {
-      late.emplace_back(id, cat("no first token within ", to_seconds(kFirstTokenWithin), " s"));
-    } else if (session.first_token && now - session.last_token >= kTokenGapMax) {
+    if (!session.first_token && now - session.last_news >= kFirstTokenWithin) {
+      late.emplace_back(id, cat("no first token, and no more of the prompt computed, within ",
+                                to_seconds(kFirstTokenWithin), " s"));
+    } else if (session.first_token && now - session.last_news >= kTokenGapMax) {
       late.emplace_back(id, cat("no token for ", to_seconds(kTokenGapMax), " s"));
     } else if (now - session.opened >= kSessionTotalMax) {
       late.emplace_back(id, cat("not finished within ", to_seconds(kSessionTotalMax), " s"));

@@ -89,7 +89,7 @@ class Sessions {
     uint32_t passed = 0;  // positions that the last stage has seen
     Time opened;
     std::optional<Time> first_token;
-    Time last_token;
+    Time last_news;  // the opening, a part of the prompt that passed, a token
   };
 
   using Entry = std::map<SessionId, Session>::iterator;

@@ -1,5 +1,4 @@
 // weft up, status, plan: the running node and what it sees.
-#include <poll.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -7,6 +6,7 @@
 #include <iostream>
 #include <memory>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "node/cli.h"
@@ -127,8 +127,8 @@ Result<> run_up(UpOptions& options) {
   std::fprintf(stderr, "weft: '%s' is up; the page and the API: http://%s/  (Ctrl-C ends it)\n",
                node->name().c_str(), near.c_str());
   while (!interrupted()) {
-    pollfd signal{interrupt_descriptor(), POLLIN, 0};
-    ::poll(&signal, 1, 500);
+    const int signal[] = {interrupt_descriptor()};
+    wait_readable(signal, milliseconds(500));
     if (const std::string failure = node->failure(); !failure.empty()) {
       return Error(ErrorCode::kUnavailable, failure);
     }

@@ -1,6 +1,5 @@
 #include "node/invite_command.h"
 
-#include <poll.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -10,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/join.h"
@@ -75,8 +75,8 @@ class Announcer {
 bool confirmed_by_owner(Announcer& announcer) {
   std::fprintf(stderr, "Does the new device show the same digits? [y/N] ");
   while (!interrupted()) {
-    pollfd input{STDIN_FILENO, POLLIN, 0};
-    if (::poll(&input, 1, 100) > 0) {
+    const int input[] = {STDIN_FILENO};
+    if (wait_readable(input, milliseconds(100))) {
       std::string line;
       std::getline(std::cin, line);
       return line == "y" || line == "Y" || line == "yes";
@@ -255,9 +255,7 @@ Result<crypto::Joined> find_and_join(const JoinOptions& options,
         if (last.ok() || last.error().code != ErrorCode::kUnavailable) return last;
       }
     }
-    std::vector<pollfd> waiting;
-    for (const int fd : browser.mdns()->fds()) waiting.push_back({fd, POLLIN, 0});
-    ::poll(waiting.data(), waiting.size(), 50);
+    wait_readable(browser.mdns()->fds(), milliseconds(50));
   }
   return last;
 }

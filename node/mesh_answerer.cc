@@ -1,7 +1,6 @@
 #include "node/mesh_answerer.h"
 
-#include <poll.h>
-
+#include "base/file.h"
 #include "base/text.h"
 #include "node/cli.h"
 #include "node/progress.h"
@@ -16,8 +15,8 @@ constexpr Duration kRetryFor = seconds(30);  // the node may still be fetching t
 
 // Waits, but not beyond Ctrl-C.
 void pause_for(Duration duration) {
-  pollfd descriptor = {interrupt_descriptor(), POLLIN, 0};
-  ::poll(&descriptor, 1, int(to_milliseconds(duration)));
+  const int signal[] = {interrupt_descriptor()};
+  wait_readable(signal, duration);
 }
 
 const Json& member(const Json& object, const char* key) {

@@ -172,7 +172,6 @@ void Node::run() {
     eventfd_read(wake_.get(), &ignored);
     lock.lock();
     const Time now = clock_.now();
-    tell_readers(now);
     links_->serve(now);
     run_tasks(now);
     carry_out_effects(now);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "transport/bundle.h"
@@ -175,7 +176,7 @@ Result<> Links::rebind() {
     if (listening.error().code != ErrorCode::kConflict || attempt == kRebindAttemptsMax) {
       return listening.error();
     }
-    poll_for({}, milliseconds(10));
+    wait_readable({}, milliseconds(10));
   }
 }
 

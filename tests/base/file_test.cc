@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
@@ -57,6 +58,22 @@ TEST(File, DescriptorsCloseThemselvesOnce) {
     EXPECT_EQ(second.get(), raw);
   }
   EXPECT_EQ(::fcntl(raw, F_GETFD), -1);
+}
+
+TEST(File, WaitsForTheFirstReadableDescriptorOrTheTime) {
+  int first[2], second[2];
+  ASSERT_EQ(::pipe2(first, O_CLOEXEC), 0);
+  ASSERT_EQ(::pipe2(second, O_CLOEXEC), 0);
+  const FileDescriptor ends[] = {FileDescriptor(first[0]), FileDescriptor(first[1]),
+                                 FileDescriptor(second[0]), FileDescriptor(second[1])};
+  const int both[] = {first[0], second[0]};
+  EXPECT_FALSE(wait_readable(both, Duration(0)));
+  const Time before = SystemClock().now();
+  EXPECT_FALSE(wait_readable(both, milliseconds(20)));
+  EXPECT_GE(SystemClock().now() - before, milliseconds(20));
+  ASSERT_EQ(::write(second[1], "x", 1), 1);
+  EXPECT_TRUE(wait_readable(both, seconds(20)));
+  EXPECT_FALSE(wait_readable({both, 1}, milliseconds(-5)));
 }
 
 TEST(File, SystemErrorsKeepTheirKind) {

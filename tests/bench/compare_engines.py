@@ -3,7 +3,7 @@
 
     compare_engines.py MODEL.gguf... [--weft build/weft] [--llama-bench PATH]
         [--llama-batched-bench PATH] [--ik-bench PATH] [--threads 2] [--runs 5] [--prompts 128 512]
-        [--out FILE] [--svg FILE]
+        [--tokens 96] [--sessions 8] [--out FILE] [--svg FILE]
 
 Engines take turns, so that what disturbs the machine disturbs all of them; every ratio is of one
 turn. Without a path an engine is left out. Prints a table of medians (and the lowest and highest
@@ -20,8 +20,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import plot  # noqa: E402
 
-NEW_TOKENS = 32
-SESSIONS = 8
+SESSION_TOKENS = 32  # that each of many sessions decodes
 
 
 def run(command):
@@ -32,13 +31,15 @@ def run(command):
 
 
 def weft(options, model):
-    base = [options.weft, "bench", model, "-t", str(options.threads), "-n", str(NEW_TOKENS),
-            "--repeat", "1", "--json"]
-    single = json.loads(run(base + ["-p", ",".join(map(str, options.prompts))]))
-    many = json.loads(run(base + ["-p", str(options.prompts[0]), "--sessions", str(SESSIONS)]))
+    base = [options.weft, "bench", model, "-t", str(options.threads), "--repeat", "1", "--json"]
+    single = json.loads(run(base + ["-n", str(options.tokens),
+                                    "-p", ",".join(map(str, options.prompts))]))
     figures = {f"prefill {p['prompt_tokens']}": p["prefill_tps"] for p in single["points"]}
     figures["decode"] = single["points"][0]["decode_tps"]
-    figures[f"decode, {SESSIONS} sessions"] = many["decode_tps"]
+    if options.sessions > 1:
+        many = json.loads(run(base + ["-n", str(SESSION_TOKENS), "-p", str(options.prompts[0]),
+                                      "--sessions", str(options.sessions)]))
+        figures[f"decode, {options.sessions} sessions"] = many["decode_tps"]
     figures["of the read bandwidth"] = single["roofline_fraction"]
     figures["load seconds"] = single["load_s"]
     figures["memory of the file"] = single["resident_bytes"] / os.path.getsize(model)
@@ -46,7 +47,7 @@ def weft(options, model):
 
 
 def llama_bench(path, extra, options, model):
-    command = [path, "-m", model, "-t", str(options.threads), "-n", str(NEW_TOKENS), "-r", "1",
+    command = [path, "-m", model, "-t", str(options.threads), "-n", str(options.tokens), "-r", "1",
                "-p", ",".join(map(str, options.prompts)), "-o", "json", *extra]
     figures = {}
     for test in json.loads(run(command)):
@@ -57,10 +58,11 @@ def llama_bench(path, extra, options, model):
 
 def batched_bench(path, options, model):
     out = run([path, "-m", model, "-t", str(options.threads), "-c",
-               str(SESSIONS * (options.prompts[0] + NEW_TOKENS)), "-npp", str(options.prompts[0]),
-               "-ntg", str(NEW_TOKENS), "-npl", str(SESSIONS)])
+               str(options.sessions * (options.prompts[0] + SESSION_TOKENS)), "-npp",
+               str(options.prompts[0]), "-ntg", str(SESSION_TOKENS), "-npl",
+               str(options.sessions)])
     rows = [line for line in out.splitlines() if re.match(r"\|\s*\d", line)]
-    return {f"decode, {SESSIONS} sessions": float(rows[-1].split("|")[8])}  # S_TG
+    return {f"decode, {options.sessions} sessions": float(rows[-1].split("|")[8])}  # S_TG
 
 
 def engines(options):
@@ -69,7 +71,7 @@ def engines(options):
     if options.llama_bench:
         def llama(model):
             figures = llama_bench(options.llama_bench, [], options, model)
-            if options.llama_batched_bench:
+            if options.llama_batched_bench and options.sessions > 1:
                 figures.update(batched_bench(options.llama_batched_bench, options, model))
             return figures
         found["llama.cpp"] = llama
@@ -130,6 +132,8 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--prompts", type=int, nargs="+", default=[128, 512],
                         help="tokens; the first is also that of many sessions")
+    parser.add_argument("--tokens", type=int, default=96, help="that one session decodes")
+    parser.add_argument("--sessions", type=int, default=8, help="that decode together; 1: none")
     parser.add_argument("--out", help="all turns as JSON")
     parser.add_argument("--svg", help="a plot")
     options = parser.parse_args()

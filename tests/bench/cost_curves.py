@@ -13,6 +13,7 @@
 A run measures every point once; points are medians of the runs. Prints how far the fit is off.
 """
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -39,15 +40,17 @@ def bench(options, model, prompts, sessions, tokens=NEW_TOKENS):
 
 
 def one_run(options):
-    """{curve: {x: y}} of one run."""
-    single = bench(options, options.model, options.contexts, [1])["points"]
+    """{curve: {x: y}} of one run, and the bytes of weights that a token reads."""
+    alone = bench(options, options.model, options.contexts, [1])
+    single = alone["points"]
     many = bench(options, options.model, [SESSION_PROMPT], options.sessions)["points"]
     middle = NEW_TOKENS / 2  # of the tokens that a decode's mean is of
     load = {os.path.getsize(m) / 1e9: bench(options, m, [1], [1], 1)["load_s"]
             for m in [options.model, *options.load]}
     return {"decode": {p["prompt_tokens"] + middle: 1000 / p["decode_tps"] for p in single},
             "prefill": {p["prompt_tokens"]: p["prompt_tokens"] / p["prefill_tps"] for p in single},
-            "sessions": {p["sessions"]: p["decode_tps"] for p in many}, "load": load}
+            "sessions": {p["sessions"]: p["decode_tps"] for p in many},
+            "load": load}, alone["weight_bytes"]
 
 
 def least_squares(points, first, second):
@@ -67,6 +70,11 @@ FITS = {"decode": (lambda x: 1, lambda x: x), "prefill": (lambda x: x, lambda x:
         "load": (lambda x: 1, lambda x: x)}
 
 
+def fitted(name, fit, x):
+    first, second = FITS[name]
+    return fit["a"] * first(x) + fit["b"] * second(x)
+
+
 def summarize(runs):
     curves = {}
     for name in runs[0]:
@@ -74,35 +82,28 @@ def summarize(runs):
         curve = {"points": [{"x": x, **figures} for x, figures in points]}
         if name in FITS and len(points) > 1:
             medians = [(x, figures["median"]) for x, figures in points]
-            a, b = least_squares(medians, *FITS[name])
-            curve["fit"] = {"a": a, "b": b, "off_by_most": max(
-                abs(a * FITS[name][0](x) + b * FITS[name][1](x) - y) / y for x, y in medians)}
+            curve["fit"] = dict(zip("ab", least_squares(medians, *FITS[name])))
+            curve["fit"]["off_by_most"] = max(
+                abs(fitted(name, curve["fit"], x) - y) / y for x, y in medians)
         curves[name] = curve
     return curves
 
 
-def slope_by_bytes(options, info, fit):
+def slope_by_bytes(kv_bytes, weight_bytes, fit):
     """The decode curve's slope, over what it would be if the KV cache were read like weights."""
-    bytes_per_token = info["kv_bytes_per_token"]["f16"]
-    weights = bench(options, options.model, [1], [1], 1)["weight_bytes"]
-    return fit["b"] / (fit["a"] * bytes_per_token / weights)
+    return fit["b"] / (fit["a"] * kv_bytes / weight_bytes)
 
 
 TITLES = {"decode": ("milliseconds of a token", "tokens before it"),
           "prefill": ("seconds of a prompt", "tokens"),
-          "sessions": ("tokens/s of all", "sessions"), "load": ("seconds to load", "GB of the file")}
+          "sessions": ("tokens/s of all", "sessions"),
+          "load": ("seconds to load", "GB of the file")}
 
 
 def charts(curves):
-    found = []
-    for name, curve in curves.items():
-        fit = None
-        if "fit" in curve:
-            a, b = curve["fit"]["a"], curve["fit"]["b"]
-            first, second = FITS[name]
-            fit = lambda x, a=a, b=b, f=first, s=second: a * f(x) + b * s(x)  # noqa: E731
-        found.append((*TITLES[name], curve["points"], fit))
-    return found
+    return [(*TITLES[name], curve["points"],
+             functools.partial(fitted, name, curve["fit"]) if "fit" in curve else None)
+            for name, curve in curves.items()]
 
 
 def main():
@@ -122,7 +123,8 @@ def main():
     runs = []
     for run in range(options.runs):
         print(f"run {run + 1} of {options.runs}", file=sys.stderr)
-        runs.append(one_run(options))
+        figures, weight_bytes = one_run(options)
+        runs.append(figures)
     curves = summarize(runs)
     for name, curve in curves.items():
         y, x = TITLES[name]
@@ -132,8 +134,8 @@ def main():
             print(f"  fit a {curve['fit']['a']:.4g}, b {curve['fit']['b']:.4g}, off by at most "
                   f"{100 * curve['fit']['off_by_most']:.0f} %")
     if "fit" in curves["decode"]:
-        share = slope_by_bytes(options, weft(options, "info", options.model),
-                               curves["decode"]["fit"])
+        kv_bytes = weft(options, "info", options.model)["kv_bytes_per_token"]["f16"]
+        share = slope_by_bytes(kv_bytes, weight_bytes, curves["decode"]["fit"])
         curves["decode"]["fit"]["slope_by_bytes"] = share
         print(f"decode: the slope is {share:.2f} of what the KV cache's bytes say")
     if options.out:

@@ -3,6 +3,7 @@
 // threads.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -51,7 +52,7 @@ void matmul(benchmark::State& state) {
 
 void every_type(benchmark::internal::Benchmark* bench) {
   for (const int type : {12, 13, 14, 8, 2, 1, 30, 0}) {
-    for (const int x_rows : {1, 8, 128}) {
+    for (const int x_rows : {1, 2, 4, 8, 128}) {
       for (const int threads : {1, 2}) {
         bench->Args({type, 2048, 2048, x_rows, threads});
         bench->Args({type, 2048, 8192, x_rows, threads});
@@ -60,6 +61,48 @@ void every_type(benchmark::internal::Benchmark* bench) {
   }
 }
 BENCHMARK(matmul)->Apply(every_type)->UseRealTime()->Unit(benchmark::kMicrosecond);
+
+// Rows of one session, one behind the other, attend to `range(0)` positions and more: one layer of
+// a Llama-3.2-1B. The cache of all its layers is larger than a processor's. Arguments: positions,
+// rows, threads.
+void attention(benchmark::State& state) {
+  constexpr uint32_t kLayers = 16, kHeads = 32, kKvHeads = 8, kHeadDim = 64;
+  const auto length = uint32_t(state.range(0));
+  const auto row_count = uint32_t(state.range(1));
+  const auto backend = make_cpu_backend({.threads = uint32_t(state.range(2))}).value();
+  const uint32_t page_count = (length + row_count) / kPageTokens + 1;
+  const KvShape shape{KvType::kF16, kLayers, kKvHeads, kHeadDim, page_count};
+  const auto kv = backend->allocate_kv(shape).value();
+  std::vector<uint32_t> pages(page_count);
+  for (uint32_t i = 0; i < page_count; ++i) pages[i] = i;
+  std::vector<float> values(size_t{std::max(row_count, kPageTokens)} * kHeads * kHeadDim);
+  Random random(1);
+  for (float& value : values) value = float(random.normal());
+  const auto q = backend->allocate(values.size()).value();
+  const auto out = backend->allocate(values.size()).value();
+  backend->write(*q, values);
+  std::vector<KvRow> rows(kPageTokens);
+  for (uint32_t page = 0; page < page_count; ++page) {
+    for (uint32_t i = 0; i < kPageTokens; ++i) rows[i] = {page * kPageTokens + i, pages};
+    for (uint32_t layer = 0; layer < kLayers; ++layer) {
+      backend->append_kv(*kv, layer, *q, *q, rows);
+    }
+  }
+  rows.resize(row_count);
+  for (uint32_t i = 0; i < row_count; ++i) rows[i] = {length - 1 + i, pages};
+  uint32_t layer = 0;
+  for (auto _ : state) {
+    backend->attention(*out, *q, *kv, layer++ % kLayers, rows,
+                       {kHeads, kKvHeads, kHeadDim, 0.125f});
+  }
+  const double positions = double(state.iterations()) * row_count * length;
+  state.counters["mul/s"] =
+      benchmark::Counter(positions * kHeads * kHeadDim * 2, benchmark::Counter::kIsRate);
+}
+BENCHMARK(attention)
+    ->ArgsProduct({{4096}, {1, 2, 4, 8, 64}, {1, 2}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMicrosecond);
 
 void read_bandwidth(benchmark::State& state) {
   double best = 0;

@@ -329,6 +329,23 @@ TEST_F(SessionsTest, AStaleStageRestartsAStreamBeforeItsFirstTokenAndEndsItAfter
   EXPECT_EQ(ends_[0].result.error().code, ErrorCode::kUnavailable);
 }
 
+TEST_F(SessionsTest, APromptThatGetsOnHasTimeToTheTotal) {
+  const SessionId id = open(4 * kPrefillChunk, 5);
+  const Time opened = now_;
+  for (const uint32_t passed : {kPrefillChunk, 2 * kPrefillChunk}) {
+    now_ = now_ + (kFirstTokenWithin - milliseconds(1));
+    token(id, passed, kNoToken);
+    sessions_.tick(now_);
+    ASSERT_EQ(sessions_.count(), 1u);
+  }
+  token(id, 2 * kPrefillChunk, kNoToken);  // said again: no news
+  sessions_.tick(now_ + kFirstTokenWithin);
+  collect();
+  ASSERT_EQ(ends_.size(), 1u);
+  EXPECT_EQ(ends_[0].result.error().code, ErrorCode::kTimeout);
+  EXPECT_LT(now_ + kFirstTokenWithin - opened, kSessionTotalMax);
+}
+
 TEST_F(SessionsTest, EachDeadlineEndsItWithATimeout) {
   open(5, 5);
   sessions_.tick(now_ + (kFirstTokenWithin - milliseconds(1)));

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <zmq.h>
 
+#include <array>
 #include <functional>
 
 #include "base/file.h"
@@ -158,6 +159,32 @@ TEST_F(LinksTest, WhatIsSentTogetherArrivesInOrderAndSmallFramesInOneTurn) {
       EXPECT_EQ(one->epoch.value, next++);
     }
   }
+}
+
+// Several threads may wait for the same inbox: it is readable for all until one has read.
+TEST_F(LinksTest, TheInboxSaysThatMessagesCameUntilTheyAreReadAndWhatALimitLeftIsTold) {
+  connect(a, b);
+  while (!b.links->take_messages().empty() || wait_readable(std::array{b.links->inbox()}, {})) {
+    b.links->receive();
+  }
+  EXPECT_FALSE(b.links->is_behind());
+  // Not bundled: each is a message of libzmq's.
+  constexpr size_t kSent = kMessagesPerPoll + 10;
+  for (size_t i = 0; i < kSent; ++i) ASSERT_TRUE(a.links->send(b.id, Activate{{1}}).ok());
+  const int inbox[] = {b.links->inbox()};
+  ASSERT_TRUE(wait_readable(inbox, seconds(5)));
+  EXPECT_TRUE(wait_readable(inbox, Duration(0))) << "one wait must not hide it from another";
+  wait_readable({}, milliseconds(200));  // most of them are there: more than one reading takes
+  size_t got = 0;
+  while (got < kSent) {
+    // What is left unread without a word would never be read.
+    if (!b.links->is_behind()) {
+      ASSERT_TRUE(wait_readable(inbox, seconds(5)));
+    }
+    b.links->receive();
+    got += b.links->take_messages().size();
+  }
+  EXPECT_EQ(got, kSent);
 }
 
 TEST_F(LinksTest, EachMessageThatCannotBeSentIsSaid) {

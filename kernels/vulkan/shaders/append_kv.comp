@@ -19,6 +19,8 @@ layout(push_constant) uniform Push {
 
 float element(bool value, uint i) { return value ? v[i] : k[i]; }
 
+const uint HALF_NAN = 0x7e00;
+
 void main() {
   const uint groups = (head_dim + 31) / 32;
   const uint i = gl_WorkGroupID.x * 64 + gl_LocalInvocationID.x;
@@ -43,13 +45,20 @@ void main() {
     }
   } else {
     float most = 0;
-    for (uint e = 0; e < 32; ++e) most = max(most, abs(element(value, from + e)));
-    const uint scale = packHalf2x16(vec2(most / 127, 0));
-    const float inverse = most > 0 ? 127 / most : 0;
+    bool bad = false;
+    for (uint e = 0; e < 32; ++e) {
+      const float of = element(value, from + e);
+      bad = bad || isnan(of) || isinf(of);
+      most = max(most, abs(of));
+    }
+    const uint scale = bad ? HALF_NAN : packHalf2x16(vec2(most / 127, 0));
+    const float stored = unpackHalf2x16(scale).x;  // codes are of the scale as it is stored
+    const float inverse = !bad && stored > 0 ? 1 / stored : 0;
     for (uint g = 0; g < 8; ++g) {
       uint word = 0;
       for (uint e = 0; e < 4; ++e) {
-        const int code = int(roundEven(element(value, from + 4 * g + e) * inverse));
+        const float of = bad ? 0 : element(value, from + 4 * g + e);
+        const int code = int(clamp(roundEven(of * inverse), -127, 127));
         word |= uint(code & 255) << (8 * e);
       }
       kv[to + 9 * group + g] = word;

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "node/backend_choice.h"
 #include "node/cli.h"
 #include "node/command_plan.h"
 #include "node/http_client.h"
@@ -149,7 +150,8 @@ Result<> run_status(const StatusOptions& options) {
     WEFT_TRY(const HttpReply health, client.get("/health"));
     if (health.status != 200) return reply_error(health);
   }
-  WEFT_TRY(const nlohmann::ordered_json mesh, client.get_json("/api/mesh"));
+  WEFT_TRY(nlohmann::ordered_json mesh, client.get_json("/api/mesh"));
+  mesh["vulkan_devices"] = vulkan_devices_json();
   std::cout << (options.json ? mesh.dump() + "\n" : status_text(mesh));
   return {};
 }

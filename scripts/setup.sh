@@ -12,7 +12,8 @@ tools=(g++ cmake ninja-build ccache pkg-config git ca-certificates flatbuffers-c
 libraries=(
   libzmq3-dev libflatbuffers-dev libsodium-dev
   libmicrohttpd-dev libcurl4-openssl-dev nlohmann-json3-dev libcli11-dev libspdlog-dev
-  prometheus-cpp-dev libpcre2-dev libutf8proc-dev libqrencode-dev libvulkan-dev libgtest-dev libgmock-dev
+  prometheus-cpp-dev libpcre2-dev libutf8proc-dev libqrencode-dev libvulkan-dev
+  libgtest-dev libgmock-dev
 )
 case "${1:-}" in
   --tests)

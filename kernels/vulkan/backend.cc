@@ -68,6 +68,11 @@ Result<std::unique_ptr<VulkanBackend>> VulkanBackend::create(const VulkanOptions
 
 VulkanBackend::~VulkanBackend() = default;
 
+uint64_t VulkanBackend::memory_bytes() const {
+  const VulkanDeviceInfo& info = device_->info();
+  return info.kind == VulkanDeviceKind::kDiscrete ? info.memory_bytes : 0;
+}
+
 void VulkanBackend::fail(Error error) {
   if (!failed_) failed_ = std::move(error);
 }
@@ -135,8 +140,8 @@ uint32_t VulkanBackend::put(std::span<const uint32_t> words, Put& last) {
   return last.at;
 }
 
-// For each row its position and where its pages are from the first word on; then the pages. Rows of one session share a
-// list, which is padded, so that a longer context does not move what follows it.
+// For each row its position and where its pages are from the first word on; then the pages. Rows of
+// one session share a list, which is padded, so that a longer context does not move what follows.
 uint32_t VulkanBackend::put_rows(std::span<const KvRow> rows) {
   std::vector<uint32_t> words(2 * rows.size());
   const uint32_t* list = nullptr;

@@ -163,6 +163,7 @@ Result<std::vector<VulkanDeviceInfo>> list_vulkan_devices() {
 
 Result<std::unique_ptr<VulkanDevice>> VulkanDevice::open(const VulkanOptions& options) {
   std::unique_ptr<VulkanDevice> made(new VulkanDevice());
+  made->options_ = options;
   WEFT_TRY(made->instance_, VulkanInstance::create(options.validate));
   WEFT_CHECK(made->choose(options));
   WEFT_CHECK(made->create());

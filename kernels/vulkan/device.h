@@ -32,6 +32,14 @@ struct VulkanOptions {
   std::string device;
   bool allow_cpu = false;
   bool validate = false;  // with the Khronos validation layer, whose complaints are counted
+  // Where pipelines are kept from run to run; empty: nowhere.
+  std::string cache_folder;
+
+  // For tests: a device whose memory cannot be mapped, whose buffers are small, or that is lost
+  // after so many submissions.
+  bool unmapped = false;
+  uint64_t buffer_bytes_max = UINT64_MAX;
+  uint64_t lost_after = UINT64_MAX;
 };
 
 // A connection to the loader and its drivers.
@@ -73,6 +81,7 @@ class VulkanDevice {
   VulkanDevice(const VulkanDevice&) = delete;
   VulkanDevice& operator=(const VulkanDevice&) = delete;
 
+  const VulkanOptions& options() const { return options_; }
   const VulkanDeviceInfo& info() const { return info_; }
   const VkPhysicalDeviceLimits& limits() const { return properties_.limits; }
   const VkPhysicalDeviceProperties& properties() const { return properties_; }
@@ -88,6 +97,7 @@ class VulkanDevice {
   Result<> choose(const VulkanOptions& options);
   Result<> create();
 
+  VulkanOptions options_;
   std::unique_ptr<VulkanInstance> instance_;
   VkPhysicalDevice physical_ = VK_NULL_HANDLE;
   VulkanDeviceInfo info_;

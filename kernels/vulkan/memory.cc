@@ -49,11 +49,10 @@ std::optional<uint32_t> VulkanMemory::find_type(uint32_t allowed, VulkanPlace pl
 
 Result<std::unique_ptr<VulkanBuffer>> VulkanMemory::allocate(uint64_t bytes, VulkanPlace place) {
   bytes = (std::max<uint64_t>(bytes, 4) + 3) / 4 * 4;
-  if (bytes > device_.limits().maxStorageBufferRange) {
+  if (bytes > buffer_bytes_max()) {
     return Error(ErrorCode::kInvalid,
-                 cat("the Vulkan device takes at most ",
-                     format_bytes(device_.limits().maxStorageBufferRange), " in one buffer, not ",
-                     format_bytes(bytes)));
+                 cat("the Vulkan device takes at most ", format_bytes(buffer_bytes_max()),
+                     " in one buffer, not ", format_bytes(bytes)));
   }
   std::unique_ptr<VulkanBuffer> made(new VulkanBuffer());
   auto info = vulkan_struct<VkBufferCreateInfo>(VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO);
@@ -74,7 +73,8 @@ Result<std::unique_ptr<VulkanBuffer>> VulkanMemory::allocate(uint64_t bytes, Vul
   result = vk.BindBufferMemory(device_.get(), made->buffer_, piece->memory, offset);
   if (result != VK_SUCCESS) return vulkan_error("bind memory", result);
   made->size_ = bytes;
-  if (piece->mapped) made->mapped_ = piece->mapped + offset;
+  const bool hidden = place == VulkanPlace::kDevice && device_.options().unmapped;
+  if (piece->mapped && !hidden) made->mapped_ = piece->mapped + offset;
   return made;
 }
 

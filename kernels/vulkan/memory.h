@@ -2,6 +2,7 @@
 // thousand allocations. One thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -67,7 +68,10 @@ class VulkanMemory {
   // Told of every buffer before it goes.
   std::function<void(const VulkanBuffer&)> on_free;
 
-  uint64_t buffer_bytes_max() const { return device_.limits().maxStorageBufferRange; }
+  uint64_t buffer_bytes_max() const {
+    return std::min<uint64_t>(device_.limits().maxStorageBufferRange,
+                              device_.options().buffer_bytes_max);
+  }
   uint64_t allocated_bytes() const { return allocated_; }
 
  private:

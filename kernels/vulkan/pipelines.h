@@ -1,4 +1,5 @@
-// Pipelines: one per shader and its constants, made when first asked for.
+// Pipelines: one per shader and its constants, made when first asked for. What a driver compiled is
+// kept in a file of its own for each device and driver version, so that the next start is quick.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,7 @@ namespace weft::kernels {
 
 inline constexpr size_t kVulkanBindings = 5;    // most storage buffers of a shader
 inline constexpr size_t kVulkanPushWords = 16;  // 64 bytes; every device has 128
+inline constexpr uint64_t kPipelineCacheBytesMax = uint64_t{64} << 20;
 
 // One of kernels/vulkan/shaders, compiled at build time.
 struct VulkanShader {
@@ -34,7 +36,10 @@ struct VulkanPipeline {
 
 class VulkanPipelines {
  public:
-  explicit VulkanPipelines(VulkanDevice& device) : device_(device) {}
+  // With what the last run left in options().cache_folder; a file that is damaged or another
+  // driver's is as none.
+  explicit VulkanPipelines(VulkanDevice& device);
+  // Keeps what was made since.
   ~VulkanPipelines();
 
   // The pipeline of that shader with these specialization constants (ids 0, 1, ...); the same
@@ -45,8 +50,12 @@ class VulkanPipelines {
   Result<VulkanPipeline> make(const VulkanShader& shader, std::span<const uint32_t> constants);
   Result<> make_layouts(VulkanPipeline& made);
   void destroy(VulkanPipeline& pipeline);
+  void keep() const;
 
   VulkanDevice& device_;
+  std::string cache_path_;  // empty: none
+  VkPipelineCache cache_ = VK_NULL_HANDLE;
+  bool made_new_ = false;
   std::map<std::pair<std::string_view, std::vector<uint32_t>>, VulkanPipeline> made_;
 };
 

@@ -19,13 +19,13 @@
 
 namespace weft::kernels {
 
-inline constexpr size_t kRecordingsMax = 16;  // kept for being run again
+inline constexpr size_t kRecordingsMax = 16;     // kept for being run again
 inline constexpr size_t kDispatchesMax = 16384;  // in one sequence
 
 struct VulkanDispatch {
   const VulkanPipeline* pipeline = nullptr;
   std::array<const VulkanBuffer*, kVulkanBindings> buffers{};  // as many as the pipeline has
-  uint32_t writes = 0;  // bit i: buffers[i] is written
+  uint32_t writes = 0;                                         // bit i: buffers[i] is written
   std::array<uint32_t, kVulkanPushWords> push{};
   std::array<uint32_t, 3> groups{1, 1, 1};
 
@@ -66,6 +66,7 @@ class VulkanRecorder {
   VulkanDevice& device_;
   VkCommandPool pool_ = VK_NULL_HANDLE;
   VkFence fence_ = VK_NULL_HANDLE;
+  uint64_t submissions_ = 0;
   std::vector<VulkanDispatch> list_;
   std::list<Recording> recordings_;  // the one used last is first
 };

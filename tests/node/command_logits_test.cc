@@ -63,7 +63,8 @@ TEST_F(Logits, NameWhatIsWrongAndWriteNothing) {
   options.kv = "q3";
   EXPECT_THAT(refused(options), HasSubstr("--kv"));
   options = options_;
-  options.backend = {.name = "vulkan", .vulkan_device = "no such device"};
+  options.backend.name = "vulkan";
+  options.backend.vulkan_device = "no such device";
   EXPECT_FALSE(refused(options).empty());
 }
 

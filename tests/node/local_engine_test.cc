@@ -153,9 +153,10 @@ TEST_F(LocalEngineTest, RefusesAContextBeyondTheModels) {
 }
 
 TEST_F(LocalEngineTest, RefusesBackendsThatAreNotThere) {
-  options_.backend = {.name = "vulkan", .vulkan_device = "no such device"};
+  options_.backend.name = "vulkan";
+  options_.backend.vulkan_device = "no such device";
   EXPECT_FALSE(LocalEngine::open(options_).ok());
-  options_.backend = {.name = "abacus"};
+  options_.backend.name = "abacus";
   EXPECT_EQ(LocalEngine::open(options_).error().code, ErrorCode::kInvalid);
 }
 

@@ -262,13 +262,5 @@ TEST_F(NodeTest, OneFolderIsForOneNode) {
   EXPECT_EQ(node.error().code, ErrorCode::kConflict);
 }
 
-TEST(MakeBackend, NamesTheBackendsThereAre) {
-  EXPECT_TRUE(make_backend({.name = "reference"}).ok());
-  const auto none = make_backend({.name = "abacus"});
-  ASSERT_FALSE(none.ok());
-  EXPECT_EQ(none.error().code, ErrorCode::kInvalid);
-  EXPECT_THAT(none.error().message, HasSubstr("cpu"));
-}
-
 }  // namespace
 }  // namespace weft::node

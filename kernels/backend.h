@@ -1,5 +1,5 @@
 // Backend: where tensors live and how they are computed. One implementation per kind of device:
-// reference/ (plain loops, f64 sums: the yardstick), cpu/, later vulkan/.
+// reference/ (plain loops, f64 sums: the yardstick), cpu/, vulkan/.
 //
 // A stage's layers are a sequence of calls on one thread, ended by `finish`. A backend may run each
 // call at once (cpu) or record it (gpu), so buffers are read back only after `finish`.
@@ -60,6 +60,9 @@ struct TensorView {
   std::function<void(ByteView part)> done_with = {};
 };
 
+// Bytes of a row of the file's blocks. kInvalid if type, shape and data do not fit each other.
+Result<uint64_t> row_bytes_of(const TensorView& tensor);
+
 // What a matrix is used for: it decides the layout.
 enum class WeightUse {
   kMatmul,  // only multiplied with
@@ -91,8 +94,10 @@ struct MatmulTarget {
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string_view name() const = 0;    // "reference", "cpu"
+  virtual std::string_view name() const = 0;    // "reference", "cpu", "vulkan"
   virtual std::string_view detail() const = 0;  // "avx2, 2 threads"
+  // Memory of its own that weights and caches take; 0: they take the system's.
+  virtual uint64_t memory_bytes() const { return 0; }
 
   // Loading; any failure (memory above all) is an Error. The view may go away afterwards.
   virtual Result<std::unique_ptr<Weight>> load(const TensorView& tensor, WeightUse use) = 0;

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "node/backend_choice.h"
 #include "node/cli.h"
 #include "node/command_plan.h"
 #include "node/http_client.h"
@@ -149,7 +150,8 @@ Result<> run_status(const StatusOptions& options) {
     WEFT_TRY(const HttpReply health, client.get("/health"));
     if (health.status != 200) return reply_error(health);
   }
-  WEFT_TRY(const nlohmann::ordered_json mesh, client.get_json("/api/mesh"));
+  WEFT_TRY(nlohmann::ordered_json mesh, client.get_json("/api/mesh"));
+  mesh["vulkan_devices"] = vulkan_devices_json();
   std::cout << (options.json ? mesh.dump() + "\n" : status_text(mesh));
   return {};
 }
@@ -200,9 +202,7 @@ void add_mesh_commands(CLI::App& app, CliContext& context) {
   command->add_option("--seed-peer", up.node.seed_peers,
                       "ADDR:PORT of a member, for networks without multicast (repeatable)")
       ->allow_extra_args(false);
-  command->add_option("--backend", up.node.backend, "auto, cpu or reference")
-      ->capture_default_str();
-  command->add_option("--threads", up.node.threads, "compute threads; 0: one per core");
+  add_backend_options(command, up.node.backend);
   command->add_option("--memory", up.memory, "most memory for a model, as 2G; default: measured");
   command->add_option("--kv-tokens", up.node.kv_tokens, "KV cache, in tokens over all streams")
       ->capture_default_str()->check(CLI::Range(32u, 1u << 24));

@@ -16,7 +16,6 @@ namespace weft::node {
 namespace {
 
 constexpr const char* kModelHelp = "a .gguf file, or the name of one in --model-dir or DIR/models";
-constexpr uint32_t kThreadsMax = 1024;
 
 // Where a command that takes MODEL looks for it.
 struct ModelArgument {
@@ -36,12 +35,6 @@ struct ModelArgument {
     return find_model(model, folders);
   }
 };
-
-void add_machine_options(CLI::App* command, std::string& backend, uint32_t& threads) {
-  command->add_option("--backend", backend, "auto, cpu or reference")->capture_default_str();
-  command->add_option("-t,--threads", threads, "0: one per core")
-      ->check(CLI::Range(0u, kThreadsMax));
-}
 
 void add_run(CLI::App& app, CliContext& context) {
   auto* command = app.add_subcommand("run", "complete a text, or chat in the terminal");
@@ -69,7 +62,7 @@ void add_run(CLI::App& app, CliContext& context) {
                       "given");
   command->add_option("--stop", options->stop, "a text that ends the answer (repeatable)")
       ->allow_extra_args(false);
-  add_machine_options(command, options->backend, options->threads);
+  add_backend_options(command, options->backend);
   command->add_option("--ctx", options->context, "tokens of context; 0: the model's, at most 8192");
   command->add_option("--kv", options->kv, "type of the KV cache: f16, f32 or q8_0")
       ->capture_default_str();
@@ -105,7 +98,7 @@ void add_bench(CLI::App& app, CliContext& context) {
   command->add_option("--repeat", options->repeat, "runs; their median counts")
       ->check(CLI::Range(1u, 1000u))
       ->capture_default_str();
-  add_machine_options(command, options->backend, options->threads);
+  add_backend_options(command, options->backend);
   command->add_flag("--json", options->json, "one JSON object");
   command->callback([&context, options, argument] {
     run_command(context, [&]() -> Result<> {
@@ -126,7 +119,7 @@ void add_logits(CLI::App& app, CliContext& context) {
   command->add_option("--split", options->split, "layers before which a new stage begins: 4,9");
   command->add_option("--kv", options->kv, "type of the KV cache: f32, f16 or q8_0")
       ->capture_default_str();
-  add_machine_options(command, options->backend, options->threads);
+  add_backend_options(command, options->backend);
   command->callback([&context, options, argument] {
     run_command(context, [&]() -> Result<> {
       WEFT_TRY(options->model_path, argument->find());

@@ -221,7 +221,7 @@ Result<> bench_model(const BenchOptions& options) {
   const SystemClock clock;
   BenchFigures figures;
   const Time start = clock.now();
-  WEFT_TRY(const auto backend, make_backend(options.backend, options.threads));
+  WEFT_TRY(const auto backend, make_backend(options.backend));
   WEFT_TRY(const model::Model model, model::Model::open(options.model_path));
   const model::ModelConfig& config = model.config();
   WEFT_TRY(const kernels::SliceOptions slice_options, slice_options_of(options, config));
@@ -241,7 +241,7 @@ Result<> bench_model(const BenchOptions& options) {
   // Before and after: a machine that is busy for a moment must not make the bound look low.
   const bool reference = backend->name() == "reference";
   const uint32_t threads =
-      reference ? 1 : (options.threads ? options.threads : kernels::usable_cores());
+      reference ? 1 : (options.backend.threads ? options.backend.threads : kernels::usable_cores());
   WEFT_TRY(const double before, kernels::measure_read_bandwidth(threads));
   WEFT_CHECK(measure(*slice, config, options, figures));
   WEFT_TRY(const double after, kernels::measure_read_bandwidth(threads));

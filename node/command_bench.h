@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "model/model.h"
+#include "node/backend_choice.h"
 
 namespace weft::node {
 
@@ -17,9 +18,8 @@ struct BenchOptions {
   std::vector<uint32_t> prompt_tokens = {128};
   std::vector<uint32_t> sessions = {1};
   uint32_t new_tokens = 32;
-  uint32_t threads = 0;
   uint32_t repeat = 3;
-  std::string backend = "auto";
+  BackendChoice backend;
   std::string kv = "f16";
   bool json = false;
 };

@@ -18,7 +18,7 @@ Result<> write_logits(const LogitsOptions& options) {
   WEFT_TRY(const std::vector<TokenId> cuts, parse_token_ids(options.split).within("--split"));
   evaluate.cuts.assign(cuts.begin(), cuts.end());
   WEFT_TRY(const std::vector<TokenId> tokens, read_token_ids(options.tokens).within("--tokens"));
-  WEFT_TRY(const auto backend, make_backend(options.backend, options.threads));
+  WEFT_TRY(const auto backend, make_backend(options.backend));
   WEFT_TRY(const model::Model model, model::Model::open(options.model_path));
 
   // Nothing is open that Ctrl-C could leave behind, and the evaluation cannot be asked to stop.

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "node/backend_choice.h"
 
 namespace weft::node {
 
@@ -11,11 +12,10 @@ struct LogitsOptions {
   std::string model_path;
   std::string tokens;  // "1,2,3" or "@FILE"
   std::string out;     // float32 little-endian [token_count, vocab]
-  std::string backend = "auto";
+  BackendChoice backend;
   uint32_t chunk = 0;  // 0: the whole prompt at once
   std::string split;   // "4,9"; empty: one stage
   std::string kv = "f32";
-  uint32_t threads = 0;
 };
 Result<> write_logits(const LogitsOptions& options);
 

@@ -56,7 +56,6 @@ Result<Opened> open_answerer(const RunOptions& options, const Clock& clock) {
   folders.push_back(options.dir + "/models");
   WEFT_TRY(engine_options.path, find_model(options.model, folders));
   engine_options.backend = options.backend;
-  engine_options.threads = options.threads;
   engine_options.context = options.context;
   engine_options.kv = options.kv;
   WEFT_TRY(auto engine, LocalEngine::open(engine_options));

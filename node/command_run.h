@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "base/sampling.h"
 #include "node/answerer.h"
+#include "node/backend_choice.h"
 
 namespace weft::node {
 
@@ -18,8 +19,7 @@ struct RunOptions {
   SamplingParams sampling;
   std::optional<uint64_t> seed;  // none: random
   std::vector<std::string> stop;
-  uint32_t threads = 0;
-  std::string backend = "auto";
+  BackendChoice backend;
   uint32_t context = 0;
   std::string kv = "f16";
   bool mesh = false;

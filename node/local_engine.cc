@@ -68,7 +68,7 @@ Result<uint32_t> context_of(const model::ModelConfig& config, uint32_t wanted) {
 Result<std::unique_ptr<LocalEngine>> LocalEngine::open(const EngineOptions& options) {
   std::unique_ptr<LocalEngine> engine(new LocalEngine());
   const Time start = engine->clock_.now();
-  WEFT_TRY(engine->backend_, make_backend(options.backend, options.threads));
+  WEFT_TRY(engine->backend_, make_backend(options.backend));
   WEFT_TRY(engine->model_, model::Model::open(options.path));
   const model::Model& model = *engine->model_;
   WEFT_TRY(engine->tokenizer_, model::Tokenizer::from_gguf(model.file()).within(options.path));

@@ -14,6 +14,7 @@
 #include "model/model.h"
 #include "model/tokenizer.h"
 #include "node/answerer.h"
+#include "node/backend_choice.h"
 #include "node/chat.h"
 
 namespace weft::node {
@@ -23,8 +24,7 @@ inline constexpr uint32_t kDefaultContextTokens = 8192;
 
 struct EngineOptions {
   std::string path;
-  std::string backend = "auto";
-  uint32_t threads = 0;  // 0: one per core
+  BackendChoice backend;
   uint32_t context = 0;  // tokens; 0: the model's, at most kDefaultContextTokens
   std::string kv = "f16";  // type of the KV cache
 };

@@ -135,6 +135,14 @@ std::string status_text(const Json& mesh) {
   if (const std::string alarm = text_of(mesh, "alarm"); !alarm.empty()) {
     out += wrapped("! ", alarm + " (`weft members --clear-alarm` then).");
   }
+  std::string devices;
+  for (const Json& device : part_of(mesh, "vulkan_devices")) {
+    devices += format("  %2d  %-40s %-10s %9s\n", int(number_of(device, "index")),
+                      text_of(device, "name").substr(0, 40).c_str(),
+                      text_of(device, "kind").c_str(),
+                      format_bytes(uint64_t(number_of(device, "memory_bytes"))).c_str());
+  }
+  if (!devices.empty()) out += "Vulkan devices here (for --vulkan-device):\n" + devices;
   return out;
 }
 

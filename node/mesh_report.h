@@ -8,7 +8,8 @@
 namespace weft::node {
 
 // Nodes with their state, layers, backend, memory and load; the plan; what is wrong and why joins
-// have stopped, if so. Long texts are wrapped at 100 columns.
+// have stopped, if so; this machine's Vulkan devices ("vulkan_devices"), if it has any. Long texts
+// are wrapped at 100 columns.
 std::string status_text(const nlohmann::ordered_json& mesh);
 
 // The split: each stage's layers, memory, predicted times, and why nodes were left out.

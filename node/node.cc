@@ -30,15 +30,6 @@ constexpr Duration kGoodbyeTime = milliseconds(300);
 
 }  // namespace
 
-Result<std::unique_ptr<kernels::Backend>> make_backend(const std::string& name, uint32_t threads) {
-  if (name == "auto" || name == "cpu") return kernels::make_cpu_backend({threads, false});
-  if (name == "reference") return kernels::make_reference_backend();
-  if (name == "vulkan") {
-    return Error(ErrorCode::kUnsupported, "this build has no vulkan backend; use --backend cpu");
-  }
-  return Error(ErrorCode::kInvalid, cat("'", name, "' is no backend; use auto, cpu or reference"));
-}
-
 Node::Node(NodeOptions options)
     : options_(std::move(options)), peers_(options_.seed_peers), tasks_(kTasksMax),
       reports_(kReportsMax), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
@@ -59,7 +50,7 @@ Result<> Node::open() {
   id_ = membership_->self.member_id();
   name_ = membership_->self.name();
   WEFT_TRY(store_, ModelStore::open(options_.dir + "/models"));
-  WEFT_TRY(auto backend, make_backend(options_.backend, options_.threads));
+  WEFT_TRY(auto backend, make_backend(options_.backend));
   WEFT_TRY(transport::Profile profile,
            measure_profile(*backend, {options_.memory_bytes, {model::TensorType::kF16}}));
   if (!options_.trace.empty()) {

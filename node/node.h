@@ -22,6 +22,7 @@
 #include "crypto/trust_store.h"
 #include "discovery/mdns.h"
 #include "mesh/machine.h"
+#include "node/backend_choice.h"
 #include "node/chat.h"
 #include "node/loader.h"
 #include "node/model_store.h"
@@ -43,8 +44,7 @@ struct NodeOptions {
   std::vector<std::string> interfaces;   // for mDNS; empty: every suitable one
   std::vector<std::string> seed_peers;
   std::string model;                     // to serve, by name; empty: the first offered
-  std::string backend = "auto";          // auto, cpu or reference
-  uint32_t threads = 0;
+  BackendChoice backend;
   uint64_t memory_bytes = 0;             // 0: measured
   partition::Objective objective = partition::Objective::kLatency;
   size_t min_nodes = 1;
@@ -54,9 +54,6 @@ struct NodeOptions {
   bool mdns = true;
   std::string trace;                     // a file to write; empty: none
 };
-
-// The backend of that name. kUnsupported names those there are.
-Result<std::unique_ptr<kernels::Backend>> make_backend(const std::string& name, uint32_t threads);
 
 class Node final : public Service {
  public:

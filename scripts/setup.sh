@@ -8,16 +8,18 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tools=(g++ cmake ninja-build ccache pkg-config git ca-certificates flatbuffers-compiler)
+tools=(g++ cmake ninja-build ccache pkg-config git ca-certificates flatbuffers-compiler glslc)
 libraries=(
   libzmq3-dev libflatbuffers-dev libsodium-dev
   libmicrohttpd-dev libcurl4-openssl-dev nlohmann-json3-dev libcli11-dev libspdlog-dev
-  prometheus-cpp-dev libpcre2-dev libutf8proc-dev libqrencode-dev libgtest-dev libgmock-dev
+  prometheus-cpp-dev libpcre2-dev libutf8proc-dev libqrencode-dev libvulkan-dev
+  libgtest-dev libgmock-dev
 )
 case "${1:-}" in
   --tests)
     packages=("${tools[@]}" "${libraries[@]}" libbenchmark-dev libsimde-dev iproute2 tcpdump
-      avahi-daemon avahi-utils dbus python3 nodejs npm)
+      avahi-daemon avahi-utils dbus python3 nodejs npm mesa-vulkan-drivers
+      vulkan-validationlayers)
     ;;
   --fuzz) packages=("${tools[@]}" "${libraries[@]}" clang) ;;
   --aarch64) packages=("${tools[@]}" g++-aarch64-linux-gnu qemu-user-static) ;;

@@ -19,18 +19,7 @@ uint32_t chunk_count(uint64_t items, uint64_t per_chunk) {
 
 Result<std::unique_ptr<CpuWeight>> CpuWeight::load(const TensorView& tensor, WeightUse use,
                                                    ThreadPool& pool) {
-  const model::TensorTypeInfo& info = model::tensor_type_info(tensor.type);
-  if (tensor.rows == 0 || tensor.cols == 0 || tensor.cols % info.block_elements != 0) {
-    return Error(ErrorCode::kInvalid,
-                 cat("a ", info.name, " tensor of ", tensor.rows, " x ", tensor.cols,
-                     " values: rows must hold whole blocks of ", info.block_elements));
-  }
-  const uint64_t row_bytes = uint64_t{tensor.cols / info.block_elements} * info.block_bytes;
-  if (tensor.data.size() % row_bytes != 0 || tensor.data.size() / row_bytes != tensor.rows) {
-    return Error(ErrorCode::kInvalid,
-                 cat("a ", info.name, " tensor of ", tensor.rows, " x ", tensor.cols,
-                     " values cannot have ", tensor.data.size(), " bytes"));
-  }
+  WEFT_TRY(const uint64_t row_bytes, row_bytes_of(tensor));
   std::unique_ptr<CpuWeight> weight(new CpuWeight(tensor, row_bytes));
   if (use != WeightUse::kLookup) {
     WEFT_CHECK(weight->load_panels(tensor, pool));

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "kernels/evaluate.h"
+#include "tests/kernels/vulkan/vulkan_test_support.h"
 #include "tests/support/support.h"
 
 namespace weft::kernels {
@@ -43,7 +44,8 @@ struct NamedBackend {
 const NamedBackend kBackends[] = {
     {"reference", make_reference_backend},
     {"cpu", [] { return make_cpu_backend({.threads = 2}).value(); }},
-    {"cpu_scalar", [] { return make_cpu_backend({.threads = 2, .force_scalar = true}).value(); }}};
+    {"cpu_scalar", [] { return make_cpu_backend({.threads = 2, .force_scalar = true}).value(); }},
+    {"vulkan", [] { return std::unique_ptr<Backend>(vulkan_backend()); }}};
 
 struct GoldenCase {
   NamedBackend backend;
@@ -116,6 +118,7 @@ TEST_P(GoldenLogits, AreWithinTheTolerance) {
   WEFT_GOLDEN_OR_SKIP(golden);
   open(golden);
   const auto backend = GetParam().backend.make();
+  if (!backend) GTEST_SKIP() << "no Vulkan device here";
   const auto ours = evaluate_logits(*backend, *model_, tokens_, {}).value();
   const Statistics statistics = compare(ours, logits_);
   std::printf("largest difference %.2e deviations, correlation %.6f\n",
@@ -133,6 +136,7 @@ TEST_P(GoldenLogits, GreedyIdsThatFollowAreTheSame) {
   WEFT_GOLDEN_OR_SKIP(golden);
   open(golden);
   const auto backend = GetParam().backend.make();
+  if (!backend) GTEST_SKIP() << "no Vulkan device here";
   const auto slice = load_whole(*backend, uint32_t(tokens_.size() + kGreedyCount));
   const double deviation = compare(logits_, logits_).deviation;
   const double allowed = GetParam().model.tolerance > 0 ? 0 : kCloseRace * deviation;
@@ -155,6 +159,7 @@ TEST_P(GoldenLogits, ChunksAndSplitsGiveTheSameBytes) {
   WEFT_GOLDEN_OR_SKIP(golden);
   open(golden);
   const auto backend = GetParam().backend.make();
+  if (!backend) GTEST_SKIP() << "no Vulkan device here";
   const auto whole = evaluate_logits(*backend, *model_, tokens_, {.chunk = 48}).value();
   const EvaluateOptions others[] = {
       {.chunk = 1}, {.chunk = 7}, {.cuts = {1, 2}}, {.chunk = 7, .cuts = {1, 2}}};
@@ -168,6 +173,7 @@ TEST_P(GoldenLogits, ABatchOfSessionsGivesTheBytesOfOneAlone) {
   WEFT_GOLDEN_OR_SKIP(golden);
   open(golden);
   const auto backend = GetParam().backend.make();
+  if (!backend) GTEST_SKIP() << "no Vulkan device here";
   const size_t vocab = model_->config().vocab_size;
   const auto whole = evaluate_logits(*backend, *model_, tokens_, {}).value();
   const auto slice = load_whole(*backend, 256);
@@ -201,6 +207,7 @@ TEST_P(FastGoldenLogits, AgreeWithTheReferenceBackend) {
   open(golden);
   const auto reference_backend = make_reference_backend();
   const auto backend = GetParam().backend.make();
+  if (!backend) GTEST_SKIP() << "no Vulkan device here";
   const auto yardstick = evaluate_logits(*reference_backend, *model_, tokens_, {}).value();
   const auto ours = evaluate_logits(*backend, *model_, tokens_, {}).value();
   const Statistics statistics = compare(ours, yardstick);

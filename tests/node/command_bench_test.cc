@@ -23,7 +23,7 @@ BenchOptions nano(const test::TemporaryFolder& folder) {
   options.model_path = synth.path;
   options.prompt_tokens = {8};
   options.new_tokens = 4;
-  options.threads = 1;
+  options.backend.threads = 1;
   options.repeat = 1;
   options.json = true;
   return options;

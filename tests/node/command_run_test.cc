@@ -25,7 +25,7 @@ class Run : public ::testing::Test {
     options_.dir = folder_ / "state";
     options_.prompt = "hello";
     options_.max_tokens = 6;
-    options_.threads = 1;
+    options_.backend.threads = 1;
   }
   test::TemporaryFolder folder_;
   RunOptions options_;

@@ -24,7 +24,7 @@ class LocalEngineTest : public ::testing::Test {
     synth.quant = "q8_0";
     ASSERT_TRUE(model::write_synthetic(synth).ok());
     options_.path = synth.path;
-    options_.threads = 2;
+    options_.backend.threads = 2;
     options_.context = 256;
   }
   std::unique_ptr<LocalEngine> open() {
@@ -152,10 +152,11 @@ TEST_F(LocalEngineTest, RefusesAContextBeyondTheModels) {
   EXPECT_THAT(engine.error().message, HasSubstr("8192"));
 }
 
-TEST_F(LocalEngineTest, RefusesBackendsThatAreNotInThisBuild) {
-  options_.backend = "vulkan";
-  EXPECT_EQ(LocalEngine::open(options_).error().code, ErrorCode::kUnsupported);
-  options_.backend = "abacus";
+TEST_F(LocalEngineTest, RefusesBackendsThatAreNotThere) {
+  options_.backend.name = "vulkan";
+  options_.backend.vulkan_device = "no such device";
+  EXPECT_FALSE(LocalEngine::open(options_).ok());
+  options_.backend.name = "abacus";
   EXPECT_EQ(LocalEngine::open(options_).error().code, ErrorCode::kInvalid);
 }
 

@@ -93,5 +93,15 @@ TEST(MeshReport, ANamesControlCharactersDoNotReachTheTerminal) {
   EXPECT_THAT(status_text(mesh), Not(HasSubstr("\x1b")));
 }
 
+TEST(MeshReport, ListsTheVulkanDevicesOfThisMachine) {
+  const nlohmann::ordered_json mesh = {
+      {"vulkan_devices",
+       {{{"index", 0}, {"name", "A card"}, {"kind", "discrete"}, {"memory_bytes", 8ull << 30}}}}};
+  EXPECT_THAT(status_text(mesh), HasSubstr("   0  A card"));
+  EXPECT_THAT(status_text(mesh), HasSubstr("8.0 GiB"));
+  EXPECT_THAT(status_text({{"vulkan_devices", nlohmann::ordered_json::array()}}),
+              Not(HasSubstr("Vulkan")));
+}
+
 }  // namespace
 }  // namespace weft::node

@@ -61,7 +61,7 @@ class NodeTest : public ::testing::Test {
     options.dir = dir(name);
     options.mesh_address = "127.0.0.1:0";
     options.mdns = false;
-    options.threads = 1;
+    options.backend.threads = 1;
     options.memory_bytes = 1 << 30;
     options.kv_tokens = 512;
     return options;
@@ -111,7 +111,7 @@ class NodeTest : public ::testing::Test {
   Answer expected() {
     EngineOptions engine_options;
     engine_options.path = models_ + "/nano.gguf";
-    engine_options.threads = 1;
+    engine_options.backend.threads = 1;
     engine_options.context = 512;
     auto engine = LocalEngine::open(engine_options);
     EXPECT_TRUE(engine.ok());
@@ -260,14 +260,6 @@ TEST_F(NodeTest, OneFolderIsForOneNode) {
   const auto node = Node::start(options("desk"));
   ASSERT_FALSE(node.ok());
   EXPECT_EQ(node.error().code, ErrorCode::kConflict);
-}
-
-TEST(MakeBackend, NamesTheBackendsThereAre) {
-  EXPECT_TRUE(make_backend("reference", 1).ok());
-  const auto none = make_backend("abacus", 1);
-  ASSERT_FALSE(none.ok());
-  EXPECT_EQ(none.error().code, ErrorCode::kInvalid);
-  EXPECT_THAT(none.error().message, HasSubstr("cpu"));
 }
 
 }  // namespace

@@ -1,0 +1,76 @@
+// The calls of Vulkan 1.1 that weft makes, found at run time: a machine without a Vulkan loader
+// runs the same program and computes on its processor.
+// Source: the Vulkan 1.1 specification; VK_EXT_debug_utils for the validation layer's messages.
+#pragma once
+
+#define VK_NO_PROTOTYPES
+#include <vulkan/vulkan.h>
+
+#include "base/result.h"
+
+namespace weft::kernels {
+
+// clang-format off
+#define WEFT_VULKAN_GLOBAL_CALLS(X) \
+  X(CreateInstance) X(EnumerateInstanceLayerProperties) X(EnumerateInstanceVersion)
+#define WEFT_VULKAN_INSTANCE_CALLS(X) \
+  X(DestroyInstance) X(EnumeratePhysicalDevices) X(GetPhysicalDeviceProperties2) \
+  X(GetPhysicalDeviceMemoryProperties) X(GetPhysicalDeviceQueueFamilyProperties) \
+  X(EnumerateDeviceExtensionProperties) X(CreateDevice) X(GetDeviceProcAddr)
+#define WEFT_VULKAN_DEVICE_CALLS(X) \
+  X(DestroyDevice) X(GetDeviceQueue) X(CreateBuffer) X(DestroyBuffer) \
+  X(GetBufferMemoryRequirements) X(AllocateMemory) X(FreeMemory) X(BindBufferMemory) \
+  X(MapMemory) X(CreateShaderModule) X(DestroyShaderModule) \
+  X(CreateDescriptorSetLayout) X(DestroyDescriptorSetLayout) X(CreatePipelineLayout) \
+  X(DestroyPipelineLayout) X(CreateComputePipelines) X(DestroyPipeline) X(CreatePipelineCache) \
+  X(DestroyPipelineCache) X(GetPipelineCacheData) X(CreateDescriptorPool) \
+  X(DestroyDescriptorPool) X(AllocateDescriptorSets) X(UpdateDescriptorSets) \
+  X(CreateCommandPool) X(DestroyCommandPool) X(AllocateCommandBuffers) X(FreeCommandBuffers) \
+  X(BeginCommandBuffer) X(EndCommandBuffer) X(CmdBindPipeline) X(CmdBindDescriptorSets) \
+  X(CmdPushConstants) X(CmdDispatch) X(CmdPipelineBarrier) X(CmdCopyBuffer) X(QueueSubmit) \
+  X(CreateFence) X(DestroyFence) X(WaitForFences) X(ResetFences) X(DeviceWaitIdle)
+// clang-format on
+
+#define WEFT_VULKAN_MEMBER(name) PFN_vk##name name = nullptr;
+
+struct VulkanLoader {
+  PFN_vkGetInstanceProcAddr GetInstanceProcAddr = nullptr;
+  WEFT_VULKAN_GLOBAL_CALLS(WEFT_VULKAN_MEMBER)
+
+  // The system's loader; the same for the whole life of the process. kUnsupported if it has none.
+  static Result<VulkanLoader> open();
+};
+
+struct InstanceCalls {
+  WEFT_VULKAN_INSTANCE_CALLS(WEFT_VULKAN_MEMBER)
+  // Null without VK_EXT_debug_utils.
+  PFN_vkCreateDebugUtilsMessengerEXT CreateDebugUtilsMessengerEXT = nullptr;
+  PFN_vkDestroyDebugUtilsMessengerEXT DestroyDebugUtilsMessengerEXT = nullptr;
+
+  Result<> load(const VulkanLoader& loader, VkInstance instance);
+};
+
+struct DeviceCalls {
+  WEFT_VULKAN_DEVICE_CALLS(WEFT_VULKAN_MEMBER)
+
+  Result<> load(const InstanceCalls& calls, VkDevice device);
+};
+
+#undef WEFT_VULKAN_MEMBER
+
+// A structure of Vulkan's with its type set and the rest zero.
+template <typename T>
+T vulkan_struct(VkStructureType type) {
+  T made{};
+  made.sType = type;
+  return made;
+}
+
+// "VK_ERROR_DEVICE_LOST", or the number of a result without a name here.
+std::string vulkan_result_name(VkResult result);
+
+// kExhausted for want of memory, kUnavailable for a lost device, kInternal otherwise; `what` names
+// the call.
+Error vulkan_error(std::string_view what, VkResult result);
+
+}  // namespace weft::kernels

@@ -1,0 +1,333 @@
+#include "kernels/vulkan/backend.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/assert.h"
+#include "base/text.h"
+
+namespace weft::kernels {
+namespace {
+
+using model::TensorType;
+
+// Of one batch: pages, positions, angles, tokens.
+constexpr size_t kParameterWordsMax = size_t{1} << 20;
+constexpr uint32_t kLanes = 32;  // output rows of a product's workgroup
+constexpr uint32_t kRowsAtOnce = 4;
+constexpr uint32_t kPagesMin = 16;  // a row's list is padded to powers of two from here on
+constexpr uint32_t kGroupsMax = 1024;  // of an elementwise operation, which strides over the rest
+
+class VulkanFloats final : public Buffer {
+ public:
+  VulkanFloats(size_t floats, std::unique_ptr<VulkanBuffer> memory)
+      : Buffer(floats), memory_(std::move(memory)) {}
+  VulkanBuffer& memory() const { return *memory_; }
+
+ private:
+  std::unique_ptr<VulkanBuffer> memory_;
+};
+
+VulkanBuffer& memory_of(const Buffer& buffer, size_t floats) {
+  WEFT_ASSERT(floats <= buffer.size());
+  return static_cast<const VulkanFloats&>(buffer).memory();
+}
+const VulkanWeight& vulkan_weight(const Weight& weight) {
+  return static_cast<const VulkanWeight&>(weight);
+}
+
+uint32_t ceil_divide(uint64_t a, uint64_t b) {
+  return uint32_t((a + b - 1) / b);
+}
+uint32_t elementwise_groups(size_t count) {
+  return std::clamp<uint32_t>(ceil_divide(count, 128), 1, kGroupsMax);
+}
+
+// Columns of the activations' blocks, 1 for float weights.
+uint32_t activation_block(TensorType type) {
+  const uint32_t block = model::tensor_type_info(type).block_elements;
+  return block == 32 || block == 256 ? block : 1;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<VulkanBackend>> VulkanBackend::create(const VulkanOptions& options) {
+  WEFT_TRY(auto device, VulkanDevice::open(options));
+  std::unique_ptr<VulkanBackend> made(new VulkanBackend(std::move(device)));
+  WEFT_TRY(made->recorder_, VulkanRecorder::create(*made->device_));
+  VulkanRecorder* const recorder = made->recorder_.get();
+  made->memory_.on_free = [recorder](const VulkanBuffer& buffer) { recorder->forget(buffer); };
+  made->upload_.emplace(made->memory_, *recorder);
+  WEFT_TRY(made->parameters_, made->memory_.allocate(kParameterWordsMax * sizeof(uint32_t),
+                                                     VulkanPlace::kUpload));
+  const VulkanDeviceInfo& info = made->device_->info();
+  made->detail_ = cat(info.name, ", ", info.driver);
+  return made;
+}
+
+VulkanBackend::~VulkanBackend() = default;
+
+uint64_t VulkanBackend::memory_bytes() const {
+  const VulkanDeviceInfo& info = device_->info();
+  return info.kind == VulkanDeviceKind::kDiscrete ? info.memory_bytes : 0;
+}
+
+void VulkanBackend::fail(Error error) {
+  if (!failed_) failed_ = std::move(error);
+}
+
+Result<std::unique_ptr<Weight>> VulkanBackend::load(const TensorView& tensor, WeightUse use) {
+  WEFT_TRY(std::unique_ptr<Weight> weight, VulkanWeight::load(tensor, use, memory_, *upload_));
+  return weight;
+}
+
+Result<std::unique_ptr<Buffer>> VulkanBackend::allocate(size_t count) {
+  if (count > SIZE_MAX / sizeof(float)) {
+    return Error(ErrorCode::kExhausted, cat("a buffer of ", count, " floats fits no device"));
+  }
+  WEFT_TRY(auto memory, memory_.allocate(count * sizeof(float), VulkanPlace::kDevice));
+  return std::unique_ptr<Buffer>(std::make_unique<VulkanFloats>(count, std::move(memory)));
+}
+
+Result<std::unique_ptr<KvStore>> VulkanBackend::allocate_kv(const KvShape& shape) {
+  WEFT_TRY(std::unique_ptr<KvStore> store, VulkanKvStore::create(shape, memory_));
+  return store;
+}
+
+void VulkanBackend::write(Buffer& to, std::span<const float> from) {
+  if (!recorder_->empty()) {
+    if (auto done = finish(); !done.ok()) return fail(std::move(done).error());
+  }
+  auto written = upload_->write(memory_of(to, from.size()), 0,
+                                {reinterpret_cast<const uint8_t*>(from.data()), from.size_bytes()});
+  if (!written.ok()) fail(std::move(written).error());
+}
+
+void VulkanBackend::read(std::span<float> to, const Buffer& from) {
+  auto done = upload_->read({reinterpret_cast<uint8_t*>(to.data()), to.size_bytes()},
+                            memory_of(from, to.size()), 0);
+  if (!done.ok()) fail(std::move(done).error());
+}
+
+void VulkanBackend::dispatch(const Call& call) {
+  if (failed_) return;
+  auto pipeline = pipelines_.get(call.shader, call.constants);
+  if (!pipeline.ok()) return fail(std::move(pipeline).error());
+  VulkanDispatch dispatch;
+  dispatch.pipeline = *pipeline;
+  WEFT_ASSERT(call.buffers.size() == dispatch.pipeline->bindings);
+  WEFT_ASSERT(call.push.size() <= kVulkanPushWords);
+  std::copy(call.buffers.begin(), call.buffers.end(), dispatch.buffers.begin());
+  std::copy(call.push.begin(), call.push.end(), dispatch.push.begin());
+  dispatch.writes = call.writes;
+  dispatch.groups = call.groups;
+  recorder_->add(dispatch);
+}
+
+uint32_t VulkanBackend::put(std::span<const uint32_t> words, Put& last) {
+  if (!last.words.empty() && std::equal(words.begin(), words.end(), last.words.begin(),
+                                        last.words.end())) {
+    return last.at;
+  }
+  if (words_.size() + words.size() > kParameterWordsMax) {
+    fail(Error(ErrorCode::kExhausted, "a batch of too many rows for the Vulkan backend"));
+    return 0;
+  }
+  last.words.assign(words.begin(), words.end());
+  last.at = uint32_t(words_.size());
+  words_.insert(words_.end(), words.begin(), words.end());
+  return last.at;
+}
+
+// For each row its position and where its pages are from the first word on; then the pages. Rows of
+// one session share a list, which is padded, so that a longer context does not move what follows.
+uint32_t VulkanBackend::put_rows(std::span<const KvRow> rows) {
+  std::vector<uint32_t> words(2 * rows.size());
+  const uint32_t* list = nullptr;
+  uint32_t list_at = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const std::span<const uint32_t> pages = rows[i].pages;
+    if (i == 0 || pages.data() != list) {
+      list = pages.data();
+      list_at = uint32_t(words.size());
+      words.insert(words.end(), pages.begin(), pages.end());
+      const size_t padded = std::bit_ceil(std::max<size_t>(pages.size(), kPagesMin));
+      words.resize(list_at + padded);
+    }
+    words[2 * i] = rows[i].position;
+    words[2 * i + 1] = list_at;
+  }
+  return put(words, last_rows_);
+}
+
+uint32_t VulkanBackend::put_angles(const RopeTable& table, std::span<const uint32_t> positions) {
+  const size_t half = table.dims / 2;
+  std::vector<uint32_t> words;
+  words.reserve(2 * half * positions.size());
+  for (const uint32_t position : positions) {
+    WEFT_ASSERT((size_t{position} + 1) * half <= table.cosines.size());
+    for (const auto* values : {&table.cosines, &table.sines}) {
+      for (size_t i = 0; i < half; ++i) {
+        words.push_back(std::bit_cast<uint32_t>((*values)[position * half + i]));
+      }
+    }
+  }
+  return put(words, last_angles_);
+}
+
+void VulkanBackend::embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens) {
+  const VulkanWeight& weight = vulkan_weight(table);
+  if (tokens.empty()) return;
+  const std::vector<uint32_t> ids(tokens.begin(), tokens.end());
+  const uint32_t at = put(ids, last_indices_);
+  const VulkanBuffer& to = memory_of(out, tokens.size() * weight.cols());
+  for (const VulkanWeight::Part& part : weight.parts()) {
+    dispatch({"embed", {uint32_t(weight.type())}, {part.buffer.get(), parameters_.get(), &to}, 4,
+              {at, weight.cols(), part.first, part.rows},
+              {ceil_divide(weight.cols(), 64), uint32_t(tokens.size()), 1}});
+  }
+}
+
+void VulkanBackend::rms_norm(Buffer& out, const Buffer& x, const Weight& weight, uint32_t rows,
+                             float epsilon) {
+  if (rows == 0) return;
+  const size_t count = size_t{rows} * weight.cols();
+  const VulkanBuffer& factors = *vulkan_weight(weight).parts()[0].buffer;
+  dispatch({"rms_norm", {}, {&memory_of(x, count), &factors, &memory_of(out, count)}, 4,
+            {weight.cols(), std::bit_cast<uint32_t>(epsilon)}, {rows, 1, 1}});
+}
+
+const VulkanBuffer* VulkanBackend::quantized(uint32_t block, const VulkanBuffer& x, uint32_t rows,
+                                             uint32_t cols) {
+  auto& buffer = block == 32 ? blocks_32_ : blocks_256_;
+  const uint64_t bytes = uint64_t{rows} * (cols / block) * (block == 32 ? 48 : 336);
+  if (!buffer || buffer->size() < bytes) {
+    auto grown = memory_.allocate(bytes, VulkanPlace::kDevice);
+    if (!grown.ok()) {
+      fail(std::move(grown).error());
+      return nullptr;
+    }
+    if (buffer) outgrown_.push_back(std::move(buffer));
+    buffer = *std::move(grown);
+  }
+  dispatch({"quantize", {block}, {&x, buffer.get()}, 2, {cols}, {ceil_divide(cols, 256), rows, 1}});
+  return buffer.get();
+}
+
+void VulkanBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& x, uint32_t rows) {
+  WEFT_ASSERT(!targets.empty());
+  if (rows == 0) return;
+  const uint32_t cols = targets[0].weight->cols();
+  const VulkanBuffer& from = memory_of(x, size_t{rows} * cols);
+  // The same on a device whatever the batch: it is part of the order of sums.
+  const uint32_t parts = device_->limits().maxComputeWorkGroupInvocations >= 256 ? 8 : 4;
+  const uint32_t at_once = rows < kRowsAtOnce ? 1 : kRowsAtOnce;
+  std::array<const VulkanBuffer*, 257> prepared{};  // by block
+  prepared[1] = &from;
+  for (const MatmulTarget& target : targets) {
+    const VulkanWeight& weight = vulkan_weight(*target.weight);
+    WEFT_ASSERT(weight.cols() == cols);
+    const uint32_t block = activation_block(weight.type());
+    if (!prepared[block]) prepared[block] = quantized(block, from, rows, cols);
+    if (!prepared[block]) return;
+    const VulkanBuffer& to = memory_of(*target.out, size_t{rows} * weight.rows());
+    for (const VulkanWeight::Part& part : weight.parts()) {
+      dispatch({block == 1 ? "matmul_float" : "matmul_block",
+                {kLanes, parts, uint32_t(weight.type()), at_once},
+                {part.buffer.get(), prepared[block], &to}, 4,
+                {part.rows, part.first, cols / block, rows, weight.rows()},
+                {ceil_divide(part.rows, kLanes), ceil_divide(rows, at_once), 1}});
+    }
+  }
+}
+
+void VulkanBackend::rope(Buffer& x, uint32_t rows, uint32_t heads, uint32_t head_dim,
+                         const RopeTable& table, std::span<const uint32_t> positions) {
+  WEFT_ASSERT(positions.size() == rows && table.dims <= head_dim);
+  if (rows == 0 || table.dims == 0) return;
+  const uint32_t at = put_angles(table, positions);
+  dispatch({"rope", {},
+            {&memory_of(x, size_t{rows} * heads * head_dim), parameters_.get()}, 1,
+            {at, heads, head_dim, table.dims / 2, table.interleaved},
+            {ceil_divide(uint64_t{heads} * table.dims / 2, 64), rows, 1}});
+}
+
+void VulkanBackend::append_kv(KvStore& kv, uint32_t layer, const Buffer& k, const Buffer& v,
+                              std::span<const KvRow> rows) {
+  const KvShape& shape = kv.shape();
+  WEFT_ASSERT(layer < shape.layer_count);
+  if (rows.empty()) return;
+  for (const KvRow& row : rows) WEFT_ASSERT(row.position / kPageTokens < row.pages.size());
+  const size_t count = rows.size() * shape.kv_dim();
+  const VulkanBuffer& cache = static_cast<VulkanKvStore&>(kv).layer(layer);
+  const uint32_t groups = 2 * shape.kv_head_count * ceil_divide(shape.head_dim, 32);
+  dispatch({"append_kv", {uint32_t(shape.type)},
+            {&memory_of(k, count), &memory_of(v, count), parameters_.get(), &cache}, 8,
+            {put_rows(rows), shape.kv_head_count, shape.head_dim},
+            {ceil_divide(groups, 64), uint32_t(rows.size()), 1}});
+}
+
+void VulkanBackend::attention(Buffer& out, const Buffer& q, const KvStore& kv, uint32_t layer,
+                              std::span<const KvRow> rows, const AttentionParams& params) {
+  const KvShape& shape = kv.shape();
+  WEFT_ASSERT(layer < shape.layer_count && params.kv_head_count == shape.kv_head_count &&
+              params.head_dim == shape.head_dim && params.head_count % params.kv_head_count == 0);
+  if (rows.empty()) return;
+  for (const KvRow& row : rows) {
+    WEFT_ASSERT(row.position / kPageTokens < row.pages.size());
+    for (const uint32_t page : row.pages) WEFT_ASSERT(page < shape.page_count);
+  }
+  const size_t count = rows.size() * params.head_count * params.head_dim;
+  const VulkanBuffer& cache = static_cast<const VulkanKvStore&>(kv).layer(layer);
+  dispatch({"attention", {uint32_t(shape.type)},
+            {&memory_of(q, count), parameters_.get(), &cache, &memory_of(out, count)}, 8,
+            {put_rows(rows), params.head_count, params.kv_head_count, params.head_dim,
+             std::bit_cast<uint32_t>(params.scale)},
+            {params.head_count, uint32_t(rows.size()), 1}});
+}
+
+void VulkanBackend::swiglu(Buffer& out, const Buffer& gate, const Buffer& up, size_t count) {
+  if (count == 0) return;
+  dispatch({"swiglu", {},
+            {&memory_of(gate, count), &memory_of(up, count), &memory_of(out, count)}, 4,
+            {uint32_t(count)}, {elementwise_groups(count), 1, 1}});
+}
+
+void VulkanBackend::add(Buffer& x, const Buffer& y, size_t count) {
+  if (count == 0) return;
+  dispatch({"add", {}, {&memory_of(x, count), &memory_of(y, count)}, 1, {uint32_t(count)},
+            {elementwise_groups(count), 1, 1}});
+}
+
+void VulkanBackend::gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
+                                std::span<const uint32_t> indices) {
+  if (indices.empty()) return;
+  for (const uint32_t index : indices) WEFT_ASSERT((size_t{index} + 1) * cols <= from.size());
+  dispatch({"gather_rows", {},
+            {&memory_of(from, 0), parameters_.get(), &memory_of(to, indices.size() * cols)}, 4,
+            {put(indices, last_indices_), cols},
+            {ceil_divide(cols, 64), uint32_t(indices.size()), 1}});
+}
+
+Result<> VulkanBackend::finish() {
+  Result<> done;
+  if (failed_) {
+    recorder_->drop();
+    done = *std::exchange(failed_, std::nullopt);
+  } else {
+    std::memcpy(parameters_->mapped(), words_.data(), words_.size() * sizeof(uint32_t));
+    done = recorder_->run();
+  }
+  words_.clear();
+  last_rows_ = last_angles_ = last_indices_ = {};
+  outgrown_.clear();
+  return done;
+}
+
+Result<std::unique_ptr<Backend>> make_vulkan_backend(const VulkanOptions& options) {
+  WEFT_TRY(std::unique_ptr<Backend> backend, VulkanBackend::create(options));
+  return backend;
+}
+
+}  // namespace weft::kernels

@@ -1,0 +1,63 @@
+// The shaders, compiled by glslc (CMakeLists.txt), and how many buffers each binds.
+#include "kernels/vulkan/pipelines.h"
+
+namespace weft::kernels {
+namespace {
+
+// clang-format off
+const uint32_t kAdd[] = {
+#include "shaders/add.inc"
+};
+const uint32_t kAppendKv[] = {
+#include "shaders/append_kv.inc"
+};
+const uint32_t kAttention[] = {
+#include "shaders/attention.inc"
+};
+const uint32_t kEmbed[] = {
+#include "shaders/embed.inc"
+};
+const uint32_t kGatherRows[] = {
+#include "shaders/gather_rows.inc"
+};
+const uint32_t kMatmulBlock[] = {
+#include "shaders/matmul_block.inc"
+};
+const uint32_t kMatmulFloat[] = {
+#include "shaders/matmul_float.inc"
+};
+const uint32_t kQuantize[] = {
+#include "shaders/quantize.inc"
+};
+const uint32_t kRmsNorm[] = {
+#include "shaders/rms_norm.inc"
+};
+const uint32_t kRope[] = {
+#include "shaders/rope.inc"
+};
+const uint32_t kSwiglu[] = {
+#include "shaders/swiglu.inc"
+};
+// clang-format on
+
+const VulkanShader kShaders[] = {
+    {"add", kAdd, 2},
+    {"append_kv", kAppendKv, 4},
+    {"attention", kAttention, 4},
+    {"embed", kEmbed, 3},
+    {"gather_rows", kGatherRows, 3},
+    {"matmul_block", kMatmulBlock, 3},
+    {"matmul_float", kMatmulFloat, 3},
+    {"quantize", kQuantize, 2},
+    {"rms_norm", kRmsNorm, 3},
+    {"rope", kRope, 2},
+    {"swiglu", kSwiglu, 3},
+};
+
+}  // namespace
+
+std::span<const VulkanShader> vulkan_shaders() {
+  return kShaders;
+}
+
+}  // namespace weft::kernels

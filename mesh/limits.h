@@ -56,14 +56,14 @@ inline constexpr Duration kFirstTokenWithin = seconds(120);
 inline constexpr Duration kTokenGapMax = seconds(30);
 inline constexpr Duration kSessionTotalMax = seconds(600);
 inline constexpr size_t kEndTokensMax = 64;
-// Streams that have given out no token yet wait for the next plan if theirs is lost or none is
-// there: longer than a device takes to load its layers of a small model, shorter than a client's
-// patience.
+// Streams that have given out no token yet wait so long for the next plan if theirs is lost or none
+// is there: longer than a device takes to load its layers of a small model, shorter than a client's
+// patience. Those that have given out some wait as long as tokens may be apart.
 inline constexpr Duration kPlanWait = seconds(10);
 inline constexpr size_t kWaitingMax = 32;
 // A stage that cannot be reached is dead after kBrokenLinkDeadAfter, or back; then it starts again.
 inline constexpr Duration kStartAgainAfter = kBrokenLinkDeadAfter;
-inline constexpr int kStartsMax = 4;  // of one stream
+inline constexpr int kStartsMax = 4;  // of one stream, from token to token
 
 // Stages.
 inline constexpr size_t kStageSessionsMax = 1024;

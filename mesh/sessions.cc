@@ -85,17 +85,21 @@ Sessions::Entry Sessions::find_running(SessionId at_stages) {
 }
 
 void Sessions::start(SessionId id, Session& session, Time now) {
+  if (session.first_token && session.tokens.size() >= capacity(*plan_)) {
+    return end(id, FinishReason::kLength, now);
+  }
   if (const Result<> checked = check_prompt(session.tokens, session.model, *plan_); !checked.ok()) {
     return end(id, checked.error(), now);
   }
   session.model = plan_->model;
-  session.at_stages = session.starts == 0 ? id : fresh_id();
+  session.at_stages = session.at_stages.value == 0 ? id : fresh_id();
   ++session.starts;
   session.plan = plan_;
   const uint64_t wanted = uint64_t{session.prompt_count} + session.max_tokens;
   session.limit = session.max_tokens == 0 ? capacity(*plan_)
                                           : uint32_t(std::min<uint64_t>(capacity(*plan_), wanted));
   session.sent = session.passed = 0;
+  session.last_news = now;
   send_rows(session);
 }
 
@@ -145,8 +149,10 @@ void Sessions::on_token(NodeId from, const transport::Token& token, Time now) {
     if (token.position <= session.passed || token.position > session.sent) return;
     session.passed = token.position;
     session.last_news = now;
-    outbox_.emit(SessionProgress{it->first, std::min(session.passed, session.prompt_count),
-                                 session.prompt_count});
+    if (!session.first_token) {
+      outbox_.emit(SessionProgress{it->first, std::min(session.passed, session.prompt_count),
+                                   session.prompt_count});
+    }
     return send_rows(session);
   }
   // A token is drawn from the newest row, and from that one only: anything else is a repetition.
@@ -157,6 +163,7 @@ void Sessions::on_token(NodeId from, const transport::Token& token, Time now) {
                now);
   }
   session.passed = token.position;
+  session.starts = 1;
   if (!session.first_token) session.first_token = now;
   session.last_news = now;
   const auto& ends = session.end_tokens;
@@ -197,7 +204,7 @@ void Sessions::interrupt(SessionId id, const std::string& why, Time now) {
   Session& session = sessions_.at(id);
   const bool newer = plan_ && plan_->epoch != session.plan->epoch;
   const bool may_wait = newer || waiting() < kWaitingMax;
-  if (session.first_token || session.starts >= kStartsMax || !may_wait) {
+  if (session.starts >= kStartsMax || !may_wait) {
     return end(id, Error(ErrorCode::kUnavailable, why), now);
   }
   log_info("session.restarts", {{"session", to_string(id)}, {"why", why}});
@@ -247,7 +254,8 @@ void Sessions::tend_waiting(const NoPlan& none, Time now) {
     if (session.plan) continue;
     const Duration waited = now - session.waiting_since;
     if (plan_ && waited >= kStartAgainAfter) again.push_back(id);
-    if (!plan_ && (none.hopeless || waited >= kPlanWait)) over.push_back(id);
+    const Duration patience = session.first_token ? kTokenGapMax : kPlanWait;
+    if (!plan_ && (none.hopeless || waited >= patience)) over.push_back(id);
   }
   for (const SessionId id : again) start(id, sessions_.at(id), now);
   for (const SessionId id : over) end(id, Error(ErrorCode::kUnavailable, none.why), now);

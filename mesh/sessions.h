@@ -5,11 +5,11 @@
 // home is given out and sent on at once as the next row. A stream ends once, with a reason or a
 // typed error, by its deadlines at the latest.
 //
-// A stream runs on one plan from its first row to its end, also if a newer plan has become active
-// meanwhile. If its plan is lost, or a stage unavailable, before its first token, it waits (as
-// those do that were opened without a plan) and starts again on the next; nobody sees it. After its
-// first token it ends with an error. The token ids of every open stream are kept to its end, so
-// that it could be resumed on another plan: interrupt is the one place that would.
+// A stream runs on one plan, also if a newer plan has become active meanwhile. If its plan is lost,
+// or a stage unavailable, it waits (as those do that were opened without a plan) and starts again on
+// the next: the prompt and what was drawn so far are computed anew, and the stream goes on behind
+// its newest token. A token depends on logits, parameters and position only, and logits on no batch
+// and no split, so among devices of one instruction set the text is as if nothing had happened.
 #pragma once
 
 #include <algorithm>
@@ -82,14 +82,14 @@ class Sessions {
     std::vector<TokenId> end_tokens;
     Plan plan;            // that it runs on; null while it waits for one
     SessionId at_stages;  // its name there: a new one for each start, as stages forget none
-    int starts = 0;
+    int starts = 0;  // since its newest token
     Time waiting_since;
     uint32_t limit = 0;   // most tokens on this plan, prompt and answer together
     uint32_t sent = 0;    // positions on their way or through
     uint32_t passed = 0;  // positions that the last stage has seen
     Time opened;
     std::optional<Time> first_token;
-    Time last_news;  // the opening, a part of the prompt that passed, a token
+    Time last_news;  // the opening, a new start, a part of the prompt that passed, a token
   };
 
   using Entry = std::map<SessionId, Session>::iterator;

@@ -138,30 +138,33 @@ def check_capture(path, boundary):
 
 
 def check_loss(nodes, expected):
-    """A stage is killed while streams run: they end with an error, and the others go on."""
+    """A stage is killed while streams run: they go on, and their text is what it would have been."""
     head, victim = nodes[0], nodes[2]
     expect(victim.name in head.layers(), "the victim is not a stage")
-    streams = [head.stream({"prompt": prompt, "max_tokens": 400, "temperature": 1.5, "seed": seed})
-               for seed, prompt in enumerate(PROMPTS[:4])]
+    requests = [{"prompt": prompt, "max_tokens": 400, "temperature": 1.5, "seed": seed}
+                for seed, prompt in enumerate(PROMPTS[:4])]
+    undisturbed = [head.complete(**request) for request in requests]
+    streams = [head.stream(request) for request in requests]
     wait_for("a stream runs", lambda: any(len(s.events) > 2 for s in streams), 20, every=0.002)
     victim.process.send_signal(signal.SIGKILL)
     killed = time.monotonic()
+    running = [s for s in streams if s.ended is None]
+    before = [len(s.events) for s in running]
     victim.process.wait()
-    for stream in streams:
-        stream.wait(20)
-    broken = [s for s in streams if s.error]
-    expect(broken, "all streams were over before the kill")
-    for stream in broken:
-        expect(not stream.done, "a broken stream said [DONE]")
-    slowest = max(s.ended - killed for s in broken)
-    print(f"loss: {len(broken)} of {len(streams)} streams ended with an error, "
-          f"{slowest:.2f} s after the kill: {broken[0].error}")
-    expect(slowest <= 5, f"the error came {slowest:.2f} s after the kill")
+    expect(running, "all streams were over before the kill")
+    wait_for("the streams go on", lambda: all(
+        s.ended or len(s.events) > count + 2 for s, count in zip(running, before)), 15, every=0.01)
+    print(f"loss: {len(running)} of {len(streams)} streams go on "
+          f"{time.monotonic() - killed:.2f} s after the kill")
+    for stream, text in zip(streams, undisturbed):
+        stream.wait(120 * PATIENCE)
+        expect(stream.done and not stream.error, f"a stream broke: {stream.error}")
+        got = "".join(event["choices"][0]["text"] for event in stream.events if event["choices"])
+        expect(got == text, f"the text changed:\n{got!r}\n{text!r}")
     rest = nodes[:2]
     wait_for("the two that are left are ready",
              lambda: head.ready() and victim.name not in head.layers(), 30)
-    print(f"loss: the two serve {time.monotonic() - killed:.2f} s after the kill, "
-          f"as {head.layers()}")
+    print(f"loss: the two serve as {head.layers()}")
     for node in rest:
         expect(texts(node) == expected, "the two answer otherwise than the three did")
 

@@ -86,21 +86,41 @@ TEST(Machine, ManyStreamsFromEveryNodeAllGetTheirOwnAnswer) {
   EXPECT_TRUE(mesh.defects().empty());
 }
 
-TEST(Machine, AKilledStageEndsItsStreamsWithinFiveSecondsAndNamesTheNode) {
+// Within 10 s and what is computed anew: the survivors load its layers first.
+TEST(Machine, AStreamOutlivesAKilledStageAndItsTextIsAsIfNothingHadHappened) {
   for (const bool noticed : {true, false}) {
     Mesh mesh;
     start_three(mesh);
     ASSERT_TRUE(mesh.run_until([&] { return mesh.all_active(); }));
+    const GenerateRequest request = make_request(10, 1500);
+    const Result<SessionId> id = mesh.open(1, request);
+    ASSERT_TRUE(id.ok());
+    mesh.run_for(milliseconds(500));
+    const size_t before = mesh.stream(1, *id).answer.size();
+    ASSERT_GT(before, 10u);
+    mesh.kill(3, noticed);
+    ASSERT_TRUE(mesh.run_until([&] { return mesh.stream(1, *id).answer.size() > before + 10; },
+                               seconds(10)));
+    ASSERT_TRUE(mesh.run_until([&] { return finished(mesh.stream(1, *id)); }));
+    EXPECT_EQ(mesh.stream(1, *id).answer, expected_answer(request));
+    EXPECT_TRUE(mesh.defects().empty());
+  }
+}
+
+TEST(Machine, AKilledStageEndsItsStreamsWithinFiveSecondsIfTheRestIsTooSmall) {
+  for (const bool noticed : {true, false}) {
+    Mesh mesh;
+    for (const uint8_t number : {1, 2}) mesh.start(number, make_profile(7, true));
+    ASSERT_TRUE(mesh.run_until([&] { return mesh.all_active(); }));
     const Result<SessionId> id = mesh.open(1, make_request(10, 1500));
     ASSERT_TRUE(id.ok());
     mesh.run_for(milliseconds(500));
-    ASSERT_GT(mesh.stream(1, *id).answer.size(), 10u);
+    ASSERT_FALSE(mesh.stream(1, *id).answer.empty());
     const Time killed = mesh.now;
-    mesh.kill(3, noticed);
+    mesh.kill(2, noticed);
     ASSERT_TRUE(mesh.run_until([&] { return mesh.stream(1, *id).result.has_value(); }, seconds(6)));
     EXPECT_LE(to_seconds(mesh.stream(1, *id).ended - killed), 5.0);
     EXPECT_EQ(code(mesh.stream(1, *id)), ErrorCode::kUnavailable);
-    EXPECT_NE(mesh.stream(1, *id).result->error().message.find("node3"), std::string::npos);
     EXPECT_TRUE(mesh.defects().empty());
   }
 }
@@ -219,18 +239,18 @@ TEST(Machine, ANodeThatWasStoppedForAWhileServesAgainSoon) {
   const Result<SessionId> other = mesh.open(3, make_request(10, 1500));
   ASSERT_TRUE(own.ok() && other.ok());
   mesh.run_for(milliseconds(300));
-  const Time stopped = mesh.now;
+  const size_t before = mesh.stream(3, *other).answer.size();
   mesh.pause(2);
-  ASSERT_TRUE(
-      mesh.run_until([&] { return mesh.stream(3, *other).result.has_value(); }, seconds(5)));
-  mesh.run_for(seconds(10) - (mesh.now - stopped));
+  mesh.run_for(seconds(10));
   EXPECT_TRUE(mesh.view(1).plan.active) << "the others serve without it";
-  EXPECT_TRUE(mesh.stream(3, *other).ended - stopped <= seconds(5));
+  EXPECT_GT(mesh.stream(3, *other).answer.size(), before) << "and the stream goes on";
 
   mesh.resume(2);
   ASSERT_TRUE(mesh.run_until([&] { return mesh.all_active(); }, seconds(5)));
-  EXPECT_TRUE(mesh.stream(2, *own).result.has_value());
   EXPECT_TRUE(finished(mesh.ask(2, make_request(10, 10))));
+  for (const auto& [head, id] : {std::pair(2, *own), std::pair(3, *other)}) {
+    EXPECT_TRUE(mesh.run_until([&] { return finished(mesh.stream(uint8_t(head), id)); }));
+  }
   EXPECT_TRUE(mesh.defects().empty());
 }
 

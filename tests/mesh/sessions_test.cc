@@ -175,17 +175,71 @@ TEST_F(SessionsTest, MoreStreamsThanItsLimitAreRefused) {
   EXPECT_EQ(refused(make_request(1, 1)), ErrorCode::kExhausted);
 }
 
-TEST_F(SessionsTest, ALostPlanEndsWhatHasGivenTokensAndOpensNothing) {
-  const SessionId first = open(5, 5), second = open(6, 6);
-  token(first, 5, 1);
-  token(second, 6, 1);
+TEST_F(SessionsTest, AfterALostPlanAStreamGoesOnBehindItsNewestToken) {
+  const SessionId id = open(5, 5);
+  token(id, 5, 1);
+  token(id, 6, 2);
+  collect();
   sessions_.on_plan_lost(kEpoch, "node attic is gone", now_);
+  plan_.epoch = Epoch{2 << 16};
+  sessions_.set_plan(plan_, now_);
+  collect();
+  EXPECT_TRUE(ends_.empty());
+  ASSERT_EQ(steps_.size(), 1u);
+  EXPECT_EQ(steps_[0].first_position, 0u);
+  EXPECT_EQ(steps_[0].token_count, 7u) << "the prompt and the answer so far";
+  EXPECT_EQ(steps_[0].reserve_tokens, 10u);
+  EXPECT_TRUE(steps_[0].sample);
+  const SessionId renamed = steps_[0].session;
+  EXPECT_NE(renamed, id);
+  for (const uint32_t position : {7u, 8u, 9u}) {
+    sessions_.on_token(kLast, {plan_.epoch, renamed, position, TokenId(position)}, now_);
+  }
+  collect();
+  EXPECT_EQ(given_, (std::vector<TokenId>{7, 8, 9}));
+  ASSERT_EQ(ends_.size(), 1u);
+  EXPECT_EQ(ends_[0].session, id);
+  EXPECT_EQ(*ends_[0].result, FinishReason::kLength);
+  EXPECT_EQ(ends_[0].usage.completion_tokens, 5u);
+}
+
+TEST_F(SessionsTest, AStreamThatFillsTheNextPlansContextEndsThere) {
+  const SessionId id = open(5, 500);
+  token(id, 5, 1);
+  sessions_.on_plan_lost(kEpoch, "gone", now_);
+  plan_.epoch = Epoch{2 << 16};
+  plan_.context_length = plan_.kv_tokens = 6;
+  sessions_.set_plan(plan_, now_);
+  collect();
+  ASSERT_EQ(ends_.size(), 1u);
+  EXPECT_EQ(*ends_[0].result, FinishReason::kLength);
+}
+
+TEST_F(SessionsTest, WithoutANewPlanAStreamThatHasBegunWaitsLongerThanANewOne) {
+  const SessionId begun = open(5, 5);
+  token(begun, 5, 1);
+  open(6, 6);
+  sessions_.on_plan_lost(kEpoch, "gone", now_);
+  const NoPlan loading{"a plan loads", false};
+  now_ = now_ + kPlanWait;
+  sessions_.tend_waiting(loading, now_);
+  EXPECT_EQ(sessions_.count(), 1u);
+  now_ = now_ + (kTokenGapMax - kPlanWait);
+  sessions_.tend_waiting(loading, now_);
   collect();
   ASSERT_EQ(ends_.size(), 2u);
-  EXPECT_EQ(ends_[0].result.error().code, ErrorCode::kUnavailable);
-  EXPECT_EQ(ends_[0].result.error().message, "node attic is gone");
-  EXPECT_EQ(refused(make_request(1, 1)), ErrorCode::kUnavailable);
-  EXPECT_EQ(message_, "no plan");
+  EXPECT_EQ(ends_[1].session, begun);
+  EXPECT_EQ(ends_[1].result.error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(ends_[1].result.error().message, "a plan loads");
+}
+
+TEST_F(SessionsTest, WhereNoPlanIsMadeEveryStreamEndsAtOnce) {
+  token(open(5, 5), 5, 1);
+  sessions_.on_plan_lost(kEpoch, "gone", now_);
+  sessions_.tend_waiting({"too little memory is left", true}, now_);
+  collect();
+  ASSERT_EQ(ends_.size(), 1u);
+  EXPECT_EQ(ends_[0].result.error().message, "too little memory is left");
 }
 
 TEST_F(SessionsTest, OneWithoutATokenStartsAgainOnTheNextPlanUnderANewName) {
@@ -308,25 +362,33 @@ TEST_F(SessionsTest, AStageThatIsUnavailableIsTriedAgainALimitedNumberOfTimes) {
   ASSERT_EQ(ends_.size(), 1u);
   EXPECT_EQ(ends_[0].session, id);
   EXPECT_EQ(ends_[0].result.error().message, "no link");
-
-  const SessionId running = open(5, 5);
-  token(running, 5, 1);
-  sessions_.on_refused(kFirst, {kEpoch, running, ErrorCode::kUnavailable, "no link"}, now_);
-  EXPECT_EQ(sessions_.count(), 0u) << "it has given out a token";
 }
 
-TEST_F(SessionsTest, AStaleStageRestartsAStreamBeforeItsFirstTokenAndEndsItAfterwards) {
+// A stream that gets on between its starts has as many again.
+TEST_F(SessionsTest, ATokenMakesUpForTheStartsBeforeIt) {
+  SessionId at_stages = open(5, 500);
+  for (uint32_t i = 0; i < 3 * kStartsMax; ++i) {
+    sessions_.on_token(kLast, {plan_.epoch, at_stages, 5 + i, 1}, now_);
+    sessions_.on_plan_lost(plan_.epoch, "gone", now_);
+    plan_.epoch.value += 1 << 16;
+    sessions_.set_plan(plan_, now_);
+    collect();
+    ASSERT_FALSE(steps_.empty());
+    at_stages = steps_.back().session;
+  }
+  EXPECT_EQ(sessions_.count(), 1u);
+}
+
+TEST_F(SessionsTest, AStaleStageRestartsAStream) {
   const SessionId first = open(5, 5), second = open(5, 5);
   token(second, 5, 1);
   sessions_.on_stale(node_id(5), {Epoch{kEpoch.value + 1}, first}, now_);
   EXPECT_EQ(sessions_.waiting(), 0u) << "not one of its stages";
   sessions_.on_stale(kLast, {Epoch{kEpoch.value + 1}, first}, now_);
   sessions_.on_stale(kLast, {Epoch{kEpoch.value + 1}, second}, now_);
-  EXPECT_EQ(sessions_.waiting(), 1u);
+  EXPECT_EQ(sessions_.waiting(), 2u);
   collect();
-  ASSERT_EQ(ends_.size(), 1u);
-  EXPECT_EQ(ends_[0].session, second);
-  EXPECT_EQ(ends_[0].result.error().code, ErrorCode::kUnavailable);
+  EXPECT_TRUE(ends_.empty());
 }
 
 TEST_F(SessionsTest, APromptThatGetsOnHasTimeToTheTotal) {

@@ -24,6 +24,7 @@ class SliceImpl : public Slice {
   Result<SliceOutput> forward(const SliceBatch& batch) override;
   Result<> reserve(SessionId session, uint32_t token_count) override;
   void release(SessionId session) override;
+  uint32_t length(SessionId session) const override;
   SliceMemory memory() const override { return memory_; }
   uint32_t kv_free_tokens() const override { return pages_.free_tokens(); }
 
@@ -42,7 +43,6 @@ class SliceImpl : public Slice {
         shape_(shape),
         pages_(shape.kv.page_count) {}
 
-  uint32_t length_of(SessionId session) const;
   Result<> make_room(const BatchPlan& plan);
   Result<SliceOutput> compute(const SliceBatch& batch, const BatchPlan& plan);
   Result<> compute_part(const SliceBatch& batch, const BatchPlan& plan, Part part,
@@ -112,7 +112,7 @@ void SliceImpl::count_memory() {
   memory_.scratch_bytes = scratch_bytes(config_, shape_);
 }
 
-uint32_t SliceImpl::length_of(SessionId session) const {
+uint32_t SliceImpl::length(SessionId session) const {
   const auto found = lengths_.find(session);
   return found == lengths_.end() ? 0 : found->second;
 }
@@ -152,7 +152,7 @@ Result<SliceOutput> SliceImpl::forward(const SliceBatch& batch) {
                            .hidden_dim = config_.hidden_dim,
                            .vocab_size = config_.vocab_size,
                            .context_length = config_.context_length,
-                           .length_of = [this](SessionId session) { return length_of(session); }};
+                           .length_of = [this](SessionId session) { return length(session); }};
   WEFT_TRY(const BatchPlan plan, check_batch(batch, limits));
 
   std::vector<uint32_t> pages_before;

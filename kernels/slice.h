@@ -66,6 +66,8 @@ class Slice {
   // Makes room ahead, so that a stream that has begun cannot run out later. kExhausted.
   virtual Result<> reserve(SessionId session, uint32_t token_count) = 0;
   virtual void release(SessionId session) = 0;
+  // Positions it has of the session; 0 if it does not know it.
+  virtual uint32_t length(SessionId session) const = 0;
 
   virtual SliceMemory memory() const = 0;
   virtual uint32_t kv_free_tokens() const = 0;

@@ -6,10 +6,11 @@
 // typed error, by its deadlines at the latest.
 //
 // A stream runs on one plan, also if a newer plan has become active meanwhile. If its plan is lost,
-// or a stage unavailable, it waits (as those do that were opened without a plan) and starts again on
-// the next: the prompt and what was drawn so far are computed anew, and the stream goes on behind
-// its newest token. A token depends on logits, parameters and position only, and logits on no batch
-// and no split, so among devices of one instruction set the text is as if nothing had happened.
+// or a stage unavailable, it waits (as those do that were opened without a plan) and starts again
+// on the next: the prompt and what was drawn so far are computed anew, and the stream goes on
+// behind its newest token. A token depends on logits, parameters and position only, and logits on
+// no batch and no split, so among devices of one instruction set the text is as if nothing had
+// happened.
 #pragma once
 
 #include <algorithm>

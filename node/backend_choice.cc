@@ -54,7 +54,7 @@ Result<std::unique_ptr<kernels::Backend>> make_backend(const BackendChoice& choi
     kernels::VulkanOptions options;
     options.device = choice.vulkan_device;
     options.cache_folder = cache_folder();
-    options.lost_after = choice.vulkan_lost_after;
+    options.lost = choice.vulkan_lost;
     WEFT_TRY(std::unique_ptr<kernels::Backend> backend, kernels::VulkanBackend::create(options));
     WEFT_CHECK(kernels::self_test(*backend));
     return backend;

@@ -1,6 +1,7 @@
 // Which backend computes: `--backend`, `--threads`, `--vulkan-device`.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -18,7 +19,7 @@ struct BackendChoice {
   std::string name = "auto";                // auto, cpu, vulkan or reference
   uint32_t threads = 0;                     // of the processor; 0: one per core
   std::string vulkan_device;                // index or part of a name; empty: the best GPU
-  uint64_t vulkan_lost_after = UINT64_MAX;  // for tests: see kernels::VulkanOptions
+  std::shared_ptr<const std::atomic<bool>> vulkan_lost;  // for tests: the device is, once it is set
 };
 
 // Adds the options, which fill `choice`; it must outlive the parsing.

@@ -50,9 +50,8 @@ Result<> Node::open() {
   id_ = membership_->self.member_id();
   name_ = membership_->self.name();
   WEFT_TRY(store_, ModelStore::open(options_.dir + "/models"));
-  WEFT_TRY(auto backend, make_backend(options_.backend));
-  WEFT_TRY(transport::Profile profile,
-           measure_profile(*backend, {options_.memory_bytes, {model::TensorType::kF16}}));
+  WEFT_TRY(auto backend, open_backend());
+  WEFT_TRY(transport::Profile profile, measure(*backend));
   if (!options_.trace.empty()) {
     WEFT_TRY(trace_, Trace::open(options_.trace));
     trace_->name_process(name_);
@@ -68,6 +67,42 @@ Result<> Node::open() {
                           {"memory", format_bytes(profile_.memory_bytes)}});
   thread_ = std::thread([this] { run(); });
   return {};
+}
+
+Result<std::unique_ptr<kernels::Backend>> Node::open_backend() {
+  auto backend = make_backend(options_.backend);
+  if (backend.ok() || options_.backend.name != "vulkan") return backend;
+  const ErrorCode code = backend.error().code;
+  // One that is not there is the user's mistake.
+  if (code == ErrorCode::kNotFound || code == ErrorCode::kUnsupported) return backend;
+  log_error("backend.failed", {{"error", backend.error().message}, {"instead", "cpu"}});
+  return on_processor();
+}
+
+Result<std::unique_ptr<kernels::Backend>> Node::on_processor() const {
+  BackendChoice choice = options_.backend;
+  choice.name = "cpu";
+  return make_backend(choice);
+}
+
+Result<transport::Profile> Node::measure(kernels::Backend& backend) const {
+  return measure_profile(backend, {options_.memory_bytes, {model::TensorType::kF16}});
+}
+
+// On the compute thread: the mesh should plan with what this device can do now.
+void Node::backend_changed(kernels::Backend& backend) {
+  auto measured = measure(backend);
+  if (!measured.ok()) {
+    log_error("backend.measure", {{"error", measured.error().message}});
+    return;
+  }
+  report([this, profile = *std::move(measured)](Time now) {
+    profile_.backend = profile.backend;
+    profile_.memory_bytes = profile.memory_bytes;
+    profile_.speeds = profile.speeds;
+    profile_.layer_overhead_s = profile.layer_overhead_s;
+    machine_->set_profile(profile_, now);
+  });
 }
 
 Result<> Node::open_network() {
@@ -128,14 +163,20 @@ Node::~Node() {
 }
 
 ComputeCalls Node::compute_calls() {
-  return {[this](SliceProgress progress) {
-            report([this, progress](Time now) { loader_->on(progress, now); });
-          },
-          [this](SliceLoaded loaded) {
-            report([this, loaded](Time now) { loader_->on(loaded, now); });
-          },
-          [this](BatchDone done) { finish_batch(std::move(done)); },
-          [this](int commands) { rest(commands); }};
+  ComputeCalls calls;
+  calls.progress = [this](SliceProgress progress) {
+    report([this, progress](Time now) { loader_->on(progress, now); });
+  };
+  calls.loaded = [this](SliceLoaded loaded) {
+    report([this, loaded](Time now) { loader_->on(loaded, now); });
+  };
+  calls.done = [this](BatchDone done) { finish_batch(std::move(done)); };
+  if (options_.backend.name == "vulkan") {
+    calls.fallback = [this] { return on_processor(); };
+    calls.changed = [this](kernels::Backend& backend) { backend_changed(backend); };
+  }
+  calls.rest = [this](int commands) { rest(commands); };
+  return calls;
 }
 
 void Node::report(Task task) {

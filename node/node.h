@@ -97,6 +97,11 @@ class Node final : public Service {
   Result<mesh::GenerateRequest> to_tokens(const CompletionRequest& request, const ModelText& text);
 
   // The compute thread.
+  // --backend, or the processor where a Vulkan device fails its test.
+  Result<std::unique_ptr<kernels::Backend>> open_backend();
+  Result<std::unique_ptr<kernels::Backend>> on_processor() const;
+  Result<transport::Profile> measure(kernels::Backend& backend) const;
+  void backend_changed(kernels::Backend& backend);
   ComputeCalls compute_calls();
   void finish_batch(BatchDone done);
   void rest(int commands);

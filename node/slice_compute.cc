@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -78,6 +79,7 @@ void SliceCompute::run() {
       std::visit([this](auto& c) { carry_out(c); }, *command);
       continue;
     }
+    if (std::exchange(change_untold_, false)) calls_.changed(*backend_);
     calls_.rest(woken_.get());
     eventfd_t ignored;
     eventfd_read(woken_.get(), &ignored);
@@ -105,24 +107,8 @@ void SliceCompute::carry_out(LoadRequest& request) {
   if (request.epoch.value < wanted_epoch_) return;  // a newer one waits behind it
   // First, so that the new one has the room.
   std::erase_if(slices_, [&](const auto& entry) { return entry.first != request.keep; });
-  kernels::SliceOptions options;
-  options.first_layer = request.first_layer;
-  options.last_layer = request.last_layer;
-  options.kv_tokens = request.kv_tokens;
-  options.kv_type = kv_type_of(request.kv_type);
-  options.kv_resident = true;
-  options.rows_max = std::max<uint32_t>(request.rows_max, 1);
-  float reported = 0;
-  auto slice = kernels::Slice::load(
-      *backend_, *request.model, options, [&](uint64_t done, uint64_t total) {
-        const float progress = total > 0 ? float(double(done) / double(total)) : 0.0f;
-        if (progress >= reported + 0.02f) {
-          reported = progress;
-          calls_.progress({request.epoch, progress});
-        }
-        serve_while_loading();
-        return !stopping_ && request.epoch.value >= wanted_epoch_;
-      });
+  auto slice = load_and_serve(request);
+  if (!slice.ok() && fall_back(slice.error())) slice = load_and_serve(request);
   if (!slice.ok()) {
     if (slice.error().code != ErrorCode::kCancelled) {
       calls_.loaded({request.epoch,
@@ -131,14 +117,70 @@ void SliceCompute::carry_out(LoadRequest& request) {
     return;
   }
   const kernels::SliceMemory memory = (*slice)->memory();
-  slices_[request.epoch] = {std::move(request.model), std::move(*slice)};
   log_info("slice.loaded", {{"epoch", request.epoch.value},
                             {"layers", cat(request.first_layer, "-", request.last_layer - 1)},
                             {"weights", format_bytes(memory.weight_bytes)},
                             {"kv", format_bytes(memory.kv_bytes)},
-                            {"slices", slices_.size()}});
-  calls_.loaded({request.epoch, {},
-                 memory.weight_bytes + memory.kv_bytes + memory.scratch_bytes});
+                            {"slices", slices_.size() + 1}});
+  const Epoch epoch = request.epoch;
+  slices_[epoch] = {std::move(request), std::move(*slice)};
+  calls_.loaded({epoch, {}, memory.weight_bytes + memory.kv_bytes + memory.scratch_bytes});
+}
+
+Result<std::unique_ptr<kernels::Slice>> SliceCompute::load_and_serve(const LoadRequest& request) {
+  loading_ = true;
+  float reported = 0;
+  auto slice = load_slice(request, [&](uint64_t done, uint64_t total) {
+    const float progress = total > 0 ? float(double(done) / double(total)) : 0.0f;
+    if (progress >= reported + 0.02f) {
+      reported = progress;
+      calls_.progress({request.epoch, progress});
+    }
+    serve_while_loading();
+    return !stopping_ && request.epoch.value >= wanted_epoch_;
+  });
+  loading_ = false;
+  return slice;
+}
+
+Result<std::unique_ptr<kernels::Slice>> SliceCompute::load_slice(
+    const LoadRequest& request, const std::function<bool(uint64_t, uint64_t)>& progress) {
+  kernels::SliceOptions options;
+  options.first_layer = request.first_layer;
+  options.last_layer = request.last_layer;
+  options.kv_tokens = request.kv_tokens;
+  options.kv_type = kv_type_of(request.kv_type);
+  options.kv_resident = true;
+  options.rows_max = std::max<uint32_t>(request.rows_max, 1);
+  return kernels::Slice::load(*backend_, *request.model, options, progress);
+}
+
+bool SliceCompute::fall_back(const Error& error) {
+  const bool failed = error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kExhausted;
+  // A batch that fails while another slice loads is that load's to find out.
+  if (!failed || loading_ || fell_back_ || !calls_.fallback) return false;
+  fell_back_ = true;
+  log_error("backend.failed", {{"backend", cat(backend_->name(), " ", backend_->detail())},
+                               {"error", error.message}});
+  auto made = calls_.fallback();
+  if (!made.ok()) {
+    log_error("backend.fallback", {{"error", made.error().message}});
+    return false;
+  }
+  for (auto& [epoch, loaded] : slices_) loaded.slice.reset();
+  backend_ = *std::move(made);
+  change_untold_ = bool(calls_.changed);
+  for (auto& [epoch, loaded] : slices_) {
+    auto slice = load_slice(loaded.request, [this](uint64_t, uint64_t) { return !stopping_; });
+    if (slice.ok()) {
+      loaded.slice = *std::move(slice);
+    } else {
+      log_error("backend.fallback", {{"epoch", epoch.value}, {"error", slice.error().message}});
+    }
+  }
+  std::erase_if(slices_, [](const auto& entry) { return !entry.second.slice; });
+  log_warn("backend.fallback", {{"backend", cat(backend_->name(), " ", backend_->detail())}});
+  return true;
 }
 
 void SliceCompute::carry_out(Drop& drop) {
@@ -176,14 +218,19 @@ Result<mesh::BatchOutput> SliceCompute::run_batch(const mesh::BatchJob& batch) {
     const mesh::BatchSequence& sequence = batch.sequences[i];
     const uint32_t needed =
         std::max(sequence.reserve_tokens, sequence.first_position + sequence.row_count);
-    if (auto reserved = on->slice->reserve(sequence.session, needed); !reserved.ok()) {
+    if (sequence.first_position > on->slice->length(sequence.session)) {
+      output.sequences[i].error = Error(
+          ErrorCode::kUnavailable, "this device has lost what it had computed of the stream");
+    } else if (auto reserved = on->slice->reserve(sequence.session, needed); !reserved.ok()) {
       output.sequences[i].error = std::move(reserved).error();
     } else {
       chosen.push_back(i);
     }
   }
   if (chosen.empty()) return output;
-  if (forward(*on, batch, chosen, output.sequences).ok()) return output;
+  auto done = forward(*on, batch, chosen, output.sequences);
+  if (done.ok()) return output;
+  if (fall_back(done.error())) return run_batch(batch);
   // One sequence spoils the batch: no session has advanced, so each runs alone and the bad one
   // gets its error.
   for (const size_t i : chosen) {
@@ -212,7 +259,7 @@ Result<> SliceCompute::forward(Loaded& on, const mesh::BatchJob& batch,
   slice_batch.hidden = hidden;
   WEFT_TRY(kernels::SliceOutput result, on.slice->forward(slice_batch));
 
-  const model::ModelConfig& config = on.model->config();
+  const model::ModelConfig& config = on.request.model->config();
   size_t row = 0, logits_row = 0;
   for (const size_t i : chosen) {
     const mesh::BatchSequence& sequence = batch.sequences[i];

@@ -2,6 +2,10 @@
 // which serves and, around a change of plan, the next or the last one. Commands come in through a
 // bounded queue and are carried out in order, results go out through calls. While a slice loads,
 // the batches of the one that is kept run between one tensor and the next.
+//
+// A backend that fails (a GPU that is lost, or has too little memory for what it was given) is
+// replaced by the fallback, once, and every slice is loaded again on that. What the lost one had of
+// the streams is gone: their next rows are answered kUnavailable, and their heads start them again.
 #pragma once
 
 #include <atomic>
@@ -59,6 +63,10 @@ struct ComputeCalls {
   // Passes the time while there is no command: returns when `commands` is readable, or sooner. May
   // give commands.
   std::function<void(int commands)> rest;
+  // Makes the backend that takes over if the first one fails; empty: none does.
+  std::function<Result<std::unique_ptr<kernels::Backend>>()> fallback = {};
+  // It has taken over, and nothing waits to be computed.
+  std::function<void(kernels::Backend& backend)> changed = {};
 };
 
 class SliceCompute {
@@ -91,7 +99,7 @@ class SliceCompute {
   using Command = std::variant<LoadRequest, Drop, Submit, Release>;
 
   struct Loaded {
-    std::shared_ptr<const model::Model> model;  // it outlives the slice
+    LoadRequest request;  // its model outlives the slice
     std::unique_ptr<kernels::Slice> slice;
   };
 
@@ -101,6 +109,11 @@ class SliceCompute {
   void serve_while_loading();
   Loaded* loaded(Epoch epoch);  // null: none
   void carry_out(LoadRequest& request);
+  Result<std::unique_ptr<kernels::Slice>> load_and_serve(const LoadRequest& request);
+  Result<std::unique_ptr<kernels::Slice>> load_slice(
+      const LoadRequest& request, const std::function<bool(uint64_t, uint64_t)>& progress);
+  // The backend gave this error: true if another has taken over, with the slices that there were.
+  bool fall_back(const Error& error);
   void carry_out(Drop& drop);
   void carry_out(Submit& submit);
   void carry_out(Release& release);
@@ -110,6 +123,9 @@ class SliceCompute {
                    std::vector<mesh::SequenceOutput>& outputs);
 
   std::unique_ptr<kernels::Backend> backend_;
+  bool loading_ = false;
+  bool fell_back_ = false;
+  bool change_untold_ = false;
   const ComputeCalls calls_;
   Trace* const trace_;
   std::atomic<uint64_t> wanted_epoch_{0};

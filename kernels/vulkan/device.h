@@ -36,10 +36,10 @@ struct VulkanOptions {
   std::string cache_folder;
 
   // For tests: a device whose memory cannot be mapped, whose buffers are small, or that is lost
-  // after so many submissions.
+  // once this is set.
   bool unmapped = false;
   uint64_t buffer_bytes_max = UINT64_MAX;
-  uint64_t lost_after = UINT64_MAX;
+  std::shared_ptr<const std::atomic<bool>> lost;
 };
 
 // A connection to the loader and its drivers.

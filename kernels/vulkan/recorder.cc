@@ -207,9 +207,9 @@ Result<> VulkanRecorder::submit(VkCommandBuffer commands) {
   auto info = vulkan_struct<VkSubmitInfo>(VK_STRUCTURE_TYPE_SUBMIT_INFO);
   info.commandBufferCount = 1;
   info.pCommandBuffers = &commands;
-  VkResult result = submissions_++ < device_.options().lost_after
-                        ? vk.QueueSubmit(device_.queue(), 1, &info, fence_)
-                        : VK_ERROR_DEVICE_LOST;
+  const auto& lost = device_.options().lost;
+  VkResult result = lost && *lost ? VK_ERROR_DEVICE_LOST
+                                  : vk.QueueSubmit(device_.queue(), 1, &info, fence_);
   if (result != VK_SUCCESS) return vulkan_error("submit", result);
   result = vk.WaitForFences(device_.get(), 1, &fence_, VK_TRUE, uint64_t(kRunTimeout.count()));
   if (result != VK_SUCCESS) return vulkan_error(cat("wait for ", device_.info().name), result);

@@ -66,7 +66,6 @@ class VulkanRecorder {
   VulkanDevice& device_;
   VkCommandPool pool_ = VK_NULL_HANDLE;
   VkFence fence_ = VK_NULL_HANDLE;
-  uint64_t submissions_ = 0;
   std::vector<VulkanDispatch> list_;
   std::list<Recording> recordings_;  // the one used last is first
 };

@@ -138,7 +138,7 @@ def check_capture(path, boundary):
 
 
 def check_loss(nodes, expected):
-    """A stage is killed while streams run: they go on, and their text is what it would have been."""
+    """A stage is killed while streams run: they go on, with the text of an undisturbed run."""
     head, victim = nodes[0], nodes[2]
     expect(victim.name in head.layers(), "the victim is not a stage")
     requests = [{"prompt": prompt, "max_tokens": 400, "temperature": 1.5, "seed": seed}

@@ -55,7 +55,7 @@ TEST(BackendChoice, DoesNotTakeADeviceThatFailsItsTest) {
   const auto devices = kernels::list_vulkan_devices();
   if (!devices.ok() || devices->empty()) GTEST_SKIP() << "no Vulkan device here";
   BackendChoice broken = choice("vulkan", devices->front().name);
-  broken.vulkan_lost_after = 3;
+  broken.vulkan_lost = std::make_shared<std::atomic<bool>>(true);
   EXPECT_EQ(make_backend(broken).error().code, ErrorCode::kUnavailable);
 }
 

@@ -4,10 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <fstream>
 
 #include "base/file.h"
 #include "base/text.h"
+#include "kernels/vulkan/device.h"
 #include "model/synth.h"
 #include "node/local_engine.h"
 #include "node/plan_preview.h"
@@ -251,6 +253,44 @@ TEST_F(NodeTest, ADamagedFolderNamesTheFile) {
     EXPECT_THAT(node.error().message, HasSubstr(name));
     ASSERT_TRUE(write_file_atomic(path, *content, 0600).ok());
   }
+}
+
+// Its device is lost in the midst of a stream, which goes on: on the processor.
+TEST_F(NodeTest, AStreamOutlivesItsVulkanDevice) {
+  const auto devices = kernels::list_vulkan_devices();
+  if (!devices.ok() || devices->empty()) GTEST_SKIP() << "no Vulkan device here";
+  create_mesh("desk");
+  NodeOptions chosen = options("desk");
+  chosen.model_dirs = {models_};
+  chosen.backend.name = "vulkan";
+  chosen.backend.vulkan_device = devices->front().name;
+  const auto lost = std::make_shared<std::atomic<bool>>(false);
+  chosen.backend.vulkan_lost = lost;
+  const auto node = start(chosen);
+  ASSERT_TRUE(becomes_ready(*node));
+  const auto backend = [&] { return node->view().nodes.front().profile.backend; };
+  EXPECT_THAT(backend(), HasSubstr("vulkan"));
+  CompletionRequest request;
+  request.prompt = kPrompt;
+  request.max_tokens = 60;
+  request.sampling.temperature = 0;
+  const auto stream = unwrap(node->start(request));
+  std::optional<Finish> finish;
+  int deltas = 0;
+  ASSERT_TRUE(test::wait_until([&] {
+    const auto event = stream->next(milliseconds(100));
+    if (!event) return false;
+    if (const auto* error = std::get_if<Error>(&*event)) ADD_FAILURE() << error->message;
+    if (const auto* end = std::get_if<Finish>(&*event)) finish = *end;
+    if (std::holds_alternative<TextDelta>(*event) && ++deltas == 5) *lost = true;
+    return !std::holds_alternative<TextDelta>(*event);
+  }));
+  ASSERT_TRUE(finish);
+  EXPECT_EQ(finish->usage.completion_tokens, 60u);
+  EXPECT_TRUE(*lost) << "it ended too soon";
+  EXPECT_TRUE(test::wait_until([&] { return backend().starts_with("cpu"); }))
+      << "the mesh plans with a device that is gone";
+  EXPECT_FALSE(answer(*node).text.empty());
 }
 
 TEST_F(NodeTest, OneFolderIsForOneNode) {

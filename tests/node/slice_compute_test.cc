@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "base/queue.h"
 #include "kernels/backend.h"
 #include "tests/kernels/tiny_model.h"
+#include "tests/kernels/wrapped_backend.h"
+#include "tests/support/wait.h"
 
 namespace weft::node {
 namespace {
@@ -15,11 +19,19 @@ class SliceComputeTest : public ::testing::Test {
  protected:
   using Event = std::variant<SliceLoaded, BatchDone>;
 
-  SliceComputeTest() : compute_(kernels::make_reference_backend(), {
+  SliceComputeTest() : SliceComputeTest(kernels::make_reference_backend()) {}
+  explicit SliceComputeTest(std::unique_ptr<kernels::Backend> backend)
+      : compute_(std::move(backend), {
       [this](SliceProgress) { if (on_progress_) on_progress_(); },
       [this](SliceLoaded loaded) { ASSERT_TRUE(events_.try_push(std::move(loaded))); },
       [this](BatchDone done) { ASSERT_TRUE(events_.try_push(std::move(done))); },
-      [](int commands) { wait_readable({&commands, 1}, seconds(1)); }}) {}
+      [](int commands) { wait_readable({&commands, 1}, seconds(1)); },
+      [this]() -> Result<std::unique_ptr<kernels::Backend>> {
+        ++fallbacks_;
+        if (fallback_fails_) return Error(ErrorCode::kUnsupported, "no other backend");
+        return kernels::make_reference_backend();
+      },
+      [this](kernels::Backend&) { ++changes_; }}) {}
 
   // Loads the whole model and waits for it.
   Result<> load(uint64_t epoch, uint32_t kv_tokens = 64, uint64_t keep = 0) {
@@ -74,6 +86,8 @@ class SliceComputeTest : public ::testing::Test {
   BoundedQueue<Event> events_{1024};
   uint64_t job_ = 0;
   std::function<void()> on_progress_;  // on the compute thread
+  std::atomic<int> fallbacks_{0}, changes_{0};
+  std::atomic<bool> fallback_fails_{false};
   SliceCompute compute_;
 };
 
@@ -204,6 +218,68 @@ TEST_F(SliceComputeTest, AReleasedSessionsRoomIsFreeAgain) {
   ASSERT_TRUE(one.ok() && two.ok() && three.ok());
   EXPECT_LT(two->kv_free_tokens, one->kv_free_tokens);
   EXPECT_EQ(three->kv_free_tokens, one->kv_free_tokens);
+}
+
+// On a device that can be lost.
+class LostDeviceTest : public SliceComputeTest {
+ protected:
+  LostDeviceTest() : LostDeviceTest(new kernels::WrappedBackend) {}
+  explicit LostDeviceTest(kernels::WrappedBackend* device)
+      : SliceComputeTest(std::unique_ptr<kernels::Backend>(device)), device_(device) {}
+  // The row after a prompt of `count`.
+  mesh::BatchSequence next(uint64_t session, uint32_t count) const {
+    mesh::BatchSequence sequence = prompt(session, 1, 3);
+    sequence.first_position = count;
+    return sequence;
+  }
+
+  kernels::WrappedBackend* device_;  // until it is lost
+};
+
+TEST_F(LostDeviceTest, TheFallbackTakesOverAndOnlyWhatWasLostIsRefused) {
+  ASSERT_TRUE(load(1).ok());
+  const auto before = run(1, {prompt(1, 5, 1), prompt(2, 6, 2)});
+  ASSERT_TRUE(before.ok());
+  device_->fail_finish = true;
+  const auto mixed = run(1, {next(1, 5), prompt(3, 5, 1)});
+  ASSERT_TRUE(mixed.ok()) << mixed.error().message;
+  ASSERT_TRUE(mixed->sequences[0].error);
+  EXPECT_EQ(mixed->sequences[0].error->code, ErrorCode::kUnavailable);
+  EXPECT_FALSE(mixed->sequences[1].error);
+  EXPECT_EQ(mixed->sequences[1].token, before->sequences[0].token);
+  const auto later = run(1, {next(2, 6), next(3, 5)});
+  ASSERT_TRUE(later.ok());
+  ASSERT_TRUE(later->sequences[0].error) << "it was in no batch since";
+  EXPECT_EQ(later->sequences[0].error->code, ErrorCode::kUnavailable);
+  EXPECT_FALSE(later->sequences[1].error);
+  EXPECT_TRUE(test::wait_until([&] { return changes_ == 1; }));
+  EXPECT_EQ(fallbacks_, 1);
+}
+
+TEST_F(LostDeviceTest, ASliceThatItCannotTakeIsLoadedOnTheFallback) {
+  device_->fail_allocate = true;
+  ASSERT_TRUE(load(1).ok());
+  EXPECT_TRUE(run(1, {prompt(1, 5, 1)}).ok());
+  EXPECT_EQ(fallbacks_, 1);
+}
+
+TEST_F(LostDeviceTest, WithoutAFallbackTheErrorIsGivenToEachStream) {
+  fallback_fails_ = true;
+  ASSERT_TRUE(load(1).ok());
+  device_->fail_finish = true;
+  for (int i = 0; i < 2; ++i) {
+    const auto output = run(1, {prompt(1, 5, 1)});
+    ASSERT_TRUE(output.ok());
+    ASSERT_TRUE(output->sequences[0].error);
+    EXPECT_EQ(output->sequences[0].error->code, ErrorCode::kUnavailable);
+  }
+  EXPECT_EQ(fallbacks_, 1);
+  EXPECT_EQ(changes_, 0);
+}
+
+TEST_F(LostDeviceTest, AWrongModelIsNoReasonToFallBack) {
+  EXPECT_FALSE(load(1, 1u << 31).ok());
+  EXPECT_EQ(fallbacks_, 0);
 }
 
 TEST_F(SliceComputeTest, ALoadThatCannotWorkSaysWhichModel) {

@@ -257,12 +257,14 @@ TEST_F(VulkanBesideReference, RepeatsAStepWithOtherDataAndOtherBuffers) {
 // Every step from here on fails as on a device that is gone, and says so.
 TEST(VulkanBackend, ALostDeviceIsUnavailable) {
   VulkanOptions options = vulkan_options();
-  options.lost_after = 1;
+  const auto lost = std::make_shared<std::atomic<bool>>(false);
+  options.lost = lost;
   const auto backend = vulkan_backend(options);
   if (!backend) GTEST_SKIP() << "no Vulkan device here";
   const auto a = to_buffer(*backend, {1, 2}), b = to_buffer(*backend, {3, 4});
   backend->add(*a, *b, 2);
   EXPECT_TRUE(backend->finish().ok());
+  *lost = true;
   for (int i = 0; i < 2; ++i) {
     backend->add(*a, *b, 2);
     const auto done = backend->finish();

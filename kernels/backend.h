@@ -96,7 +96,7 @@ class Backend {
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;    // "reference", "cpu", "vulkan"
   virtual std::string_view detail() const = 0;  // "avx2, 2 threads"
-  // Memory of its own that weights and caches take; 0: they take the system's.
+  // Memory of its own that weights and caches may take; 0: they take the system's.
   virtual uint64_t memory_bytes() const { return 0; }
 
   // Loading; any failure (memory above all) is an Error. The view may go away afterwards.

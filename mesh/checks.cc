@@ -148,12 +148,16 @@ Result<> check_step(const Step& step, const Propose& plan, size_t index, NodeId 
 Result<> check_profile(const transport::Profile& profile) {
   if (profile.memory_bytes >= kBytesPlausible) return invalid("implausibly much memory");
   if (!plausible(profile.layer_overhead_s)) return invalid("an implausible layer overhead");
-  if (profile.speeds.size() > kSpeedsMax || profile.offers.size() > transport::kOffersMax) {
-    return invalid("too many speeds or models");
+  if (profile.fast_memory_bytes > profile.memory_bytes) {
+    return invalid("more fast memory than memory");
   }
-  for (const transport::TypeSpeed& speed : profile.speeds) {
-    if (!plausible(speed.decode_bytes_per_s) || !plausible(speed.prefill_flops)) {
-      return invalid("an implausible speed");
+  if (profile.offers.size() > transport::kOffersMax) return invalid("too many models");
+  for (const auto* speeds : {&profile.speeds, &profile.slow_speeds}) {
+    if (speeds->size() > kSpeedsMax) return invalid("too many speeds");
+    for (const transport::TypeSpeed& speed : *speeds) {
+      if (!plausible(speed.decode_bytes_per_s) || !plausible(speed.prefill_flops)) {
+        return invalid("an implausible speed");
+      }
     }
   }
   for (const transport::ModelOffer& offer : profile.offers) WEFT_CHECK(check_offer(offer));

@@ -12,6 +12,14 @@ partition::LayerCost cost(const transport::LayerShape& shape) {
   return {shape.bytes, shape.parameters, shape.tensor_type};
 }
 
+std::vector<partition::TypeSpeed> speeds_of(const std::vector<transport::TypeSpeed>& speeds) {
+  std::vector<partition::TypeSpeed> out;
+  for (const transport::TypeSpeed& speed : speeds) {
+    out.push_back({speed.tensor_type, speed.decode_bytes_per_s, speed.prefill_flops});
+  }
+  return out;
+}
+
 // An offer counts a cache of f16. q8_0 has a scale of 2 bytes for 32 elements; heads that are no
 // multiple of 32 take a little more.
 uint64_t kv_bytes(const transport::ModelOffer& offer, transport::CacheType type) {
@@ -103,9 +111,9 @@ partition::PlanRequest plan_request(const Membership& members, const transport::
     profile.name = members.name(node);
     profile.memory_bytes = member.profile->memory_bytes;
     profile.layer_overhead_s = member.profile->layer_overhead_s;
-    for (const transport::TypeSpeed& speed : member.profile->speeds) {
-      profile.speeds.push_back({speed.tensor_type, speed.decode_bytes_per_s, speed.prefill_flops});
-    }
+    profile.speeds = speeds_of(member.profile->speeds);
+    profile.fast_memory_bytes = member.profile->fast_memory_bytes;
+    profile.slow_speeds = speeds_of(member.profile->slow_speeds);
     request.nodes.push_back(std::move(profile));
     used.insert(node);
   }

@@ -26,7 +26,7 @@ struct UpOptions {
   NodeOptions node;
   std::string name = default_node_name();
   std::string http = "127.0.0.1:7070";
-  std::string memory;
+  std::string memory, vulkan_memory;
   std::string objective = "latency";
   std::string kv = "f16";
   std::string api_key_file;
@@ -104,6 +104,9 @@ Result<> run_up(UpOptions& options) {
   WEFT_CHECK(check_address(options.node.mesh_address, "--mesh"));
   if (!options.memory.empty()) {
     WEFT_TRY(options.node.memory_bytes, parse_bytes(options.memory));
+  }
+  if (!options.vulkan_memory.empty()) {
+    WEFT_TRY(options.node.vulkan_memory_bytes, parse_bytes(options.vulkan_memory));
   }
   if (options.kv == "q8_0") options.node.kv_type = transport::CacheType::kQ8_0;
   if (options.kv == "f32") options.node.kv_type = transport::CacheType::kF32;
@@ -204,6 +207,8 @@ void add_mesh_commands(CLI::App& app, CliContext& context) {
       ->allow_extra_args(false);
   add_backend_options(command, up.node.backend);
   command->add_option("--memory", up.memory, "most memory for a model, as 2G; default: measured");
+  command->add_option("--vulkan-memory", up.vulkan_memory,
+                      "most of a Vulkan device's memory; the processor takes the other layers");
   command->add_option("--kv-tokens", up.node.kv_tokens, "KV cache, in tokens over all streams")
       ->capture_default_str()->check(CLI::Range(32u, 1u << 24));
   command->add_option("--kv", up.kv, "type of the KV cache; q8_0 takes half of f16")

@@ -48,6 +48,8 @@ Json node_json(const mesh::View& view, const mesh::NodeView& node, const Names& 
           {"layers", layers_json(view, node.node)},
           {"backend", node.has_profile ? Json(clean(node.profile.backend)) : Json()},
           {"memory_bytes", node.has_profile ? Json(node.profile.memory_bytes) : Json()},
+          {"fast_memory_bytes", node.has_profile && node.profile.fast_memory_bytes > 0
+                                    ? Json(node.profile.fast_memory_bytes) : Json()},
           {"load",
            {{"open_sessions", node.beat.open_sessions},
             {"stage_sessions", node.beat.stage_sessions},

@@ -50,8 +50,14 @@ Result<> Node::open() {
   id_ = membership_->self.member_id();
   name_ = membership_->self.name();
   WEFT_TRY(store_, ModelStore::open(options_.dir + "/models"));
-  WEFT_TRY(auto backend, open_backend());
-  WEFT_TRY(transport::Profile profile, measure(*backend));
+  ComputeBackends backends;
+  WEFT_TRY(backends.device, open_backend());
+  const uint64_t own = backends.device->memory_bytes();
+  backends.device_bytes = options_.vulkan_memory_bytes > 0 ? options_.vulkan_memory_bytes : own;
+  if (backends.device->name() == "vulkan" && backends.device_bytes > 0) {
+    WEFT_TRY(backends.processor, on_processor());
+  }
+  WEFT_TRY(transport::Profile profile, measure(backends));
   if (!options_.trace.empty()) {
     WEFT_TRY(trace_, Trace::open(options_.trace));
     trace_->name_process(name_);
@@ -59,7 +65,7 @@ Result<> Node::open() {
   WEFT_CHECK(open_network());
   start_machine(std::move(profile));
   worker_ = std::make_unique<Worker>();
-  compute_ = std::make_unique<SliceCompute>(std::move(backend), compute_calls(), trace_.get());
+  compute_ = std::make_unique<SliceCompute>(std::move(backends), compute_calls(), trace_.get());
   loader_ = std::make_unique<Loader>(*machine_, *store_, *compute_, *worker_,
                                      [this](Task task) { report(std::move(task)); });
   log_info("node.start", {{"name", name_}, {"id", short_string(id_)}, {"mesh_port", mesh_port_},
@@ -89,6 +95,18 @@ Result<transport::Profile> Node::measure(kernels::Backend& backend) const {
   return measure_profile(backend, {options_.memory_bytes, {model::TensorType::kF16}});
 }
 
+Result<transport::Profile> Node::measure(const ComputeBackends& backends) const {
+  WEFT_TRY(transport::Profile profile, measure(*backends.device));
+  if (!backends.processor) return profile;
+  WEFT_TRY(transport::Profile beside, measure(*backends.processor));
+  profile.memory_bytes = options_.memory_bytes > 0
+                             ? options_.memory_bytes
+                             : backends.device_bytes + beside.memory_bytes;
+  profile.fast_memory_bytes = std::min(backends.device_bytes, profile.memory_bytes);
+  profile.slow_speeds = std::move(beside.speeds);
+  return profile;
+}
+
 // On the compute thread: the mesh should plan with what this device can do now.
 void Node::backend_changed(kernels::Backend& backend) {
   auto measured = measure(backend);
@@ -100,6 +118,8 @@ void Node::backend_changed(kernels::Backend& backend) {
     profile_.backend = profile.backend;
     profile_.memory_bytes = profile.memory_bytes;
     profile_.speeds = profile.speeds;
+    profile_.fast_memory_bytes = 0;
+    profile_.slow_speeds.clear();
     profile_.layer_overhead_s = profile.layer_overhead_s;
     machine_->set_profile(profile_, now);
   });

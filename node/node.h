@@ -46,6 +46,7 @@ struct NodeOptions {
   std::string model;                     // to serve, by name; empty: the first offered
   BackendChoice backend;
   uint64_t memory_bytes = 0;             // 0: measured
+  uint64_t vulkan_memory_bytes = 0;      // of a Vulkan device; 0: what it has of its own
   partition::Objective objective = partition::Objective::kLatency;
   size_t min_nodes = 1;
   uint32_t kv_tokens = 8192;
@@ -101,6 +102,7 @@ class Node final : public Service {
   Result<std::unique_ptr<kernels::Backend>> open_backend();
   Result<std::unique_ptr<kernels::Backend>> on_processor() const;
   Result<transport::Profile> measure(kernels::Backend& backend) const;
+  Result<transport::Profile> measure(const ComputeBackends& backends) const;
   void backend_changed(kernels::Backend& backend);
   ComputeCalls compute_calls();
   void finish_batch(BatchDone done);

@@ -24,8 +24,6 @@ constexpr int kPasses = 3;
 constexpr double kEnoughSeconds = 0.25;  // what takes this long need not be measured again
 constexpr uint32_t kTinyDim = 64;
 constexpr int kTinyLayers = 64;
-// Of a device's own memory one part in so many is left to the driver and the screen.
-constexpr uint64_t kOwnMemoryParts = 10;
 
 double best_seconds(int passes, const std::function<void()>& work) {
   const SystemClock clock;
@@ -144,10 +142,7 @@ Result<transport::Profile> measure_profile(kernels::Backend& backend,
                                            const ProfileOptions& options) {
   transport::Profile profile;
   profile.backend = cat(backend.name(), " ", backend.detail());
-  const uint64_t own = backend.memory_bytes();
-  profile.memory_bytes = options.memory_bytes > 0 ? options.memory_bytes
-                         : own > 0                ? own / kOwnMemoryParts * (kOwnMemoryParts - 1)
-                                                  : usable_memory();
+  profile.memory_bytes = options.memory_bytes > 0 ? options.memory_bytes : usable_memory();
   std::set<TensorType> types = options.types;
   types.insert({TensorType::kQ4_K, TensorType::kQ6_K, TensorType::kQ8_0});
   for (const TensorType type : types) {

@@ -26,9 +26,8 @@ kernels::KvType kv_type_of(transport::CacheType type) {
   return kernels::KvType::kF16;
 }
 
-SliceCompute::SliceCompute(std::unique_ptr<kernels::Backend> backend, ComputeCalls calls,
-                           Trace* trace)
-    : backend_(std::move(backend)), calls_(std::move(calls)), trace_(trace),
+SliceCompute::SliceCompute(ComputeBackends backends, ComputeCalls calls, Trace* trace)
+    : backends_(std::move(backends)), calls_(std::move(calls)), trace_(trace),
       commands_(kCommandsMax), woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       thread_([this] { run(); }) {}
 
@@ -79,7 +78,7 @@ void SliceCompute::run() {
       std::visit([this](auto& c) { carry_out(c); }, *command);
       continue;
     }
-    if (std::exchange(change_untold_, false)) calls_.changed(*backend_);
+    if (std::exchange(change_untold_, false)) calls_.changed(*backends_.device);
     calls_.rest(woken_.get());
     eventfd_t ignored;
     eventfd_read(woken_.get(), &ignored);
@@ -116,18 +115,20 @@ void SliceCompute::carry_out(LoadRequest& request) {
     }
     return;
   }
-  const kernels::SliceMemory memory = (*slice)->memory();
+  const kernels::SliceMemory memory = slice->slice->memory();
   log_info("slice.loaded", {{"epoch", request.epoch.value},
                             {"layers", cat(request.first_layer, "-", request.last_layer - 1)},
                             {"weights", format_bytes(memory.weight_bytes)},
                             {"kv", format_bytes(memory.kv_bytes)},
+                            {"on_processor", backends_.processor
+                                                 ? slice->device_from - request.first_layer : 0},
                             {"slices", slices_.size() + 1}});
   const Epoch epoch = request.epoch;
-  slices_[epoch] = {std::move(request), std::move(*slice)};
+  slices_[epoch] = {std::move(request), std::move(slice->slice), slice->device_bytes};
   calls_.loaded({epoch, {}, memory.weight_bytes + memory.kv_bytes + memory.scratch_bytes});
 }
 
-Result<std::unique_ptr<kernels::Slice>> SliceCompute::load_and_serve(const LoadRequest& request) {
+Result<kernels::PlacedSlice> SliceCompute::load_and_serve(const LoadRequest& request) {
   loading_ = true;
   float reported = 0;
   auto slice = load_slice(request, [&](uint64_t done, uint64_t total) {
@@ -143,7 +144,7 @@ Result<std::unique_ptr<kernels::Slice>> SliceCompute::load_and_serve(const LoadR
   return slice;
 }
 
-Result<std::unique_ptr<kernels::Slice>> SliceCompute::load_slice(
+Result<kernels::PlacedSlice> SliceCompute::load_slice(
     const LoadRequest& request, const std::function<bool(uint64_t, uint64_t)>& progress) {
   kernels::SliceOptions options;
   options.first_layer = request.first_layer;
@@ -152,7 +153,12 @@ Result<std::unique_ptr<kernels::Slice>> SliceCompute::load_slice(
   options.kv_type = kv_type_of(request.kv_type);
   options.kv_resident = true;
   options.rows_max = std::max<uint32_t>(request.rows_max, 1);
-  return kernels::Slice::load(*backend_, *request.model, options, progress);
+  kernels::SlicePlaces places{*backends_.device, backends_.device_bytes,
+                              backends_.processor.get()};
+  for (const auto& [epoch, loaded] : slices_) {
+    places.device_bytes -= std::min(places.device_bytes, loaded.device_bytes);
+  }
+  return kernels::load_placed_slice(places, *request.model, options, progress);
 }
 
 bool SliceCompute::fall_back(const Error& error) {
@@ -160,26 +166,31 @@ bool SliceCompute::fall_back(const Error& error) {
   // A batch that fails while another slice loads is that load's to find out.
   if (!failed || loading_ || fell_back_ || !calls_.fallback) return false;
   fell_back_ = true;
-  log_error("backend.failed", {{"backend", cat(backend_->name(), " ", backend_->detail())},
+  log_error("backend.failed", {{"backend", cat(backends_.device->name(), " ",
+                                               backends_.device->detail())},
                                {"error", error.message}});
   auto made = calls_.fallback();
   if (!made.ok()) {
     log_error("backend.fallback", {{"error", made.error().message}});
     return false;
   }
-  for (auto& [epoch, loaded] : slices_) loaded.slice.reset();
-  backend_ = *std::move(made);
+  for (auto& [epoch, loaded] : slices_) {
+    loaded.slice.reset();
+    loaded.device_bytes = 0;
+  }
+  backends_ = {*std::move(made)};
   change_untold_ = bool(calls_.changed);
   for (auto& [epoch, loaded] : slices_) {
     auto slice = load_slice(loaded.request, [this](uint64_t, uint64_t) { return !stopping_; });
     if (slice.ok()) {
-      loaded.slice = *std::move(slice);
+      loaded.slice = std::move(slice->slice);
     } else {
       log_error("backend.fallback", {{"epoch", epoch.value}, {"error", slice.error().message}});
     }
   }
   std::erase_if(slices_, [](const auto& entry) { return !entry.second.slice; });
-  log_warn("backend.fallback", {{"backend", cat(backend_->name(), " ", backend_->detail())}});
+  log_warn("backend.fallback", {{"backend", cat(backends_.device->name(), " ",
+                                                backends_.device->detail())}});
   return true;
 }
 

@@ -19,7 +19,7 @@
 
 #include "base/file.h"
 #include "base/queue.h"
-#include "kernels/slice.h"
+#include "kernels/split_slice.h"
 #include "mesh/compute.h"
 #include "model/model.h"
 #include "node/trace.h"
@@ -55,6 +55,14 @@ struct BatchDone {
   Result<mesh::BatchOutput> output;
 };
 
+// What computes: a backend, or a GPU with memory of its own and the processor beside it, which
+// takes the layers that the GPU has no room for.
+struct ComputeBackends {
+  std::unique_ptr<kernels::Backend> device;
+  std::unique_ptr<kernels::Backend> processor = nullptr;
+  uint64_t device_bytes = UINT64_MAX;  // if there is a processor: for all slices together
+};
+
 // What the thread calls; none may wait for the SliceCompute.
 struct ComputeCalls {
   std::function<void(SliceProgress)> progress;
@@ -72,8 +80,7 @@ struct ComputeCalls {
 class SliceCompute {
  public:
   // `trace` may be null; it outlives this object.
-  SliceCompute(std::unique_ptr<kernels::Backend> backend, ComputeCalls calls,
-               Trace* trace = nullptr);
+  SliceCompute(ComputeBackends backends, ComputeCalls calls, Trace* trace = nullptr);
   // Ends after the command that runs; a load is cancelled.
   ~SliceCompute();
 
@@ -101,6 +108,7 @@ class SliceCompute {
   struct Loaded {
     LoadRequest request;  // its model outlives the slice
     std::unique_ptr<kernels::Slice> slice;
+    uint64_t device_bytes = 0;
   };
 
   void run();
@@ -109,8 +117,8 @@ class SliceCompute {
   void serve_while_loading();
   Loaded* loaded(Epoch epoch);  // null: none
   void carry_out(LoadRequest& request);
-  Result<std::unique_ptr<kernels::Slice>> load_and_serve(const LoadRequest& request);
-  Result<std::unique_ptr<kernels::Slice>> load_slice(
+  Result<kernels::PlacedSlice> load_and_serve(const LoadRequest& request);
+  Result<kernels::PlacedSlice> load_slice(
       const LoadRequest& request, const std::function<bool(uint64_t, uint64_t)>& progress);
   // The backend gave this error: true if another has taken over, with the slices that there were.
   bool fall_back(const Error& error);
@@ -122,7 +130,7 @@ class SliceCompute {
   Result<> forward(Loaded& on, const mesh::BatchJob& batch, const std::vector<size_t>& chosen,
                    std::vector<mesh::SequenceOutput>& outputs);
 
-  std::unique_ptr<kernels::Backend> backend_;
+  ComputeBackends backends_;
   bool loading_ = false;
   bool fell_back_ = false;
   bool change_untold_ = false;

@@ -14,9 +14,9 @@ constexpr double kPrefillFlopsDefault = 10e9;
 constexpr uint64_t kScratchRows = 512;
 constexpr uint64_t kScratchWidth = 12;
 
-TypeSpeed speed_of(const NodeProfile& node, uint32_t tensor_type) {
+TypeSpeed speed_of(const std::vector<TypeSpeed>& speeds, uint32_t tensor_type) {
   TypeSpeed slowest{tensor_type, 0, 0};
-  for (const TypeSpeed& speed : node.speeds) {
+  for (const TypeSpeed& speed : speeds) {
     if (speed.tensor_type == tensor_type) return speed;
     if (slowest.decode_bytes_per_s == 0 || speed.decode_bytes_per_s < slowest.decode_bytes_per_s) {
       slowest.decode_bytes_per_s = speed.decode_bytes_per_s;
@@ -30,8 +30,8 @@ TypeSpeed speed_of(const NodeProfile& node, uint32_t tensor_type) {
   return slowest;
 }
 
-StageCost cost_of(const NodeProfile& node, const LayerCost& layer) {
-  const TypeSpeed speed = speed_of(node, layer.tensor_type);
+StageCost cost_of(const std::vector<TypeSpeed>& speeds, const LayerCost& layer) {
+  const TypeSpeed speed = speed_of(speeds, layer.tensor_type);
   return {double(layer.bytes) / std::max(speed.decode_bytes_per_s, 1.0),
           2.0 * double(layer.parameters) / std::max(speed.prefill_flops, 1.0)};
 }
@@ -55,12 +55,12 @@ CostModel::CostModel(const PlanRequest& request) : request_(request) {
     sums.decode_s.push_back(0);
     sums.prefill_s.push_back(0);
     for (const LayerCost& layer : model.layers) {
-      const StageCost cost = cost_of(node, layer);
+      const StageCost cost = cost_of(node.speeds, layer);
       sums.decode_s.push_back(sums.decode_s.back() + cost.decode_s + node.layer_overhead_s);
       sums.prefill_s.push_back(sums.prefill_s.back() + cost.prefill_s);
     }
     // Only the last row of a prompt goes through the head, so it adds nothing to prefill.
-    sums.head_decode_s = cost_of(node, model.head).decode_s;
+    sums.head_decode_s = cost_of(node.speeds, model.head).decode_s;
     sums_.push_back(std::move(sums));
   }
   const double activation_bytes = 4.0 * model.hidden_dim + kStepMessageBytes;
@@ -80,11 +80,33 @@ CostModel::CostModel(const PlanRequest& request) : request_(request) {
                            model.kv_bytes_per_token_layer * model.kv_tokens);
   }
   for (size_t node = 0; node < node_count(); ++node) {
+    if (request.nodes[node].fast_memory_bytes > 0) split_memory(request.nodes[node], sums_[node]);
     for (uint32_t first = 0; first < layer_count(); ++first) {
       uint32_t last = first;
       while (last < layer_count() && fits(node, first, last + 1)) ++last;
       sums_[node].reach.push_back(last);
     }
+  }
+}
+
+void CostModel::split_memory(const NodeProfile& node, NodeSums& sums) const {
+  const ModelTable& model = request_.model;
+  sums.slow_decode_s.push_back(0);
+  sums.slow_prefill_s.push_back(0);
+  for (const LayerCost& layer : model.layers) {
+    const StageCost cost = cost_of(node.slow_speeds, layer);
+    sums.slow_decode_s.push_back(sums.slow_decode_s.back() + cost.decode_s +
+                                 node.layer_overhead_s);
+    sums.slow_prefill_s.push_back(sums.slow_prefill_s.back() + cost.prefill_s);
+  }
+  for (uint32_t last = 0; last <= layer_count(); ++last) {
+    uint32_t from = last;
+    while (from > 0 && stage_bytes(from - 1, last) <= node.fast_memory_bytes) --from;
+    sums.fast_from.push_back(from);
+  }
+  // With not even the last layer there, the head is not there either.
+  if (sums.fast_from.back() == layer_count()) {
+    sums.head_decode_s = cost_of(node.slow_speeds, model.head).decode_s;
   }
 }
 
@@ -100,18 +122,24 @@ double CostModel::link_seconds(NodeId from, NodeId to, double bytes) const {
   return round_trip_s / 2 + bytes / bytes_per_s;
 }
 
-bool CostModel::fits(size_t node, uint32_t first, uint32_t last) const {
+uint64_t CostModel::stage_bytes(uint32_t first, uint32_t last) const {
   const ModelTable& model = request_.model;
   uint64_t bytes = memory_sums_[last] - memory_sums_[first] +
                    kScratchRows * kScratchWidth * model.hidden_dim * sizeof(float);
   if (first == 0) bytes += model.embedding.bytes;
   if (last == layer_count()) bytes += model.head.bytes;
-  return bytes <= request_.nodes[node].memory_bytes;
+  return bytes;
+}
+
+bool CostModel::fits(size_t node, uint32_t first, uint32_t last) const {
+  return stage_bytes(first, last) <= request_.nodes[node].memory_bytes;
 }
 
 StageCost CostModel::stage(size_t node, uint32_t first, uint32_t last) const {
-  return {decode_s(node, first, last),
-          sums_[node].prefill_s[last] - sums_[node].prefill_s[first]};
+  const NodeSums& sums = sums_[node];
+  const uint32_t cut = fast_from(sums, first, last);
+  const double slow_s = cut == first ? 0 : sums.slow_prefill_s[cut] - sums.slow_prefill_s[first];
+  return {decode_s(node, first, last), slow_s + sums.prefill_s[last] - sums.prefill_s[cut]};
 }
 
 double CostModel::hop(size_t from, size_t to) const { return hops_[from * node_count() + to]; }

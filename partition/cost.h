@@ -1,6 +1,7 @@
 // The cost of stages and hops, by prefix sums over the layers: constant time for any run of layers.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "partition/planner.h"
@@ -25,7 +26,9 @@ class CostModel {
   // The same decode seconds, inline: the searches ask millions of times.
   double decode_s(size_t node, uint32_t first, uint32_t last) const {
     const NodeSums& sums = sums_[node];
-    return sums.decode_s[last] - sums.decode_s[first] +
+    const uint32_t cut = fast_from(sums, first, last);
+    const double slow_s = cut == first ? 0 : sums.slow_decode_s[cut] - sums.slow_decode_s[first];
+    return slow_s + sums.decode_s[last] - sums.decode_s[cut] +
            (last == layer_count() ? sums.head_decode_s : 0);
   }
   // The largest `last` that fits from `first` on; `first` itself if not even one layer does.
@@ -40,7 +43,15 @@ class CostModel {
     std::vector<double> decode_s, prefill_s;  // [layer_count + 1], prefix sums
     std::vector<uint32_t> reach;              // [layer_count]
     double head_decode_s = 0;
+    // Of a node with a fast and a slow memory; empty for others.
+    std::vector<double> slow_decode_s, slow_prefill_s;  // [layer_count + 1], prefix sums
+    std::vector<uint32_t> fast_from;  // [layer_count + 1]: where the fast part begins, by its end
   };
+  static uint32_t fast_from(const NodeSums& sums, uint32_t first, uint32_t last) {
+    return sums.fast_from.empty() ? first : std::max(first, sums.fast_from[last]);
+  }
+  void split_memory(const NodeProfile& node, NodeSums& sums) const;
+  uint64_t stage_bytes(uint32_t first, uint32_t last) const;
   double link_seconds(NodeId from, NodeId to, double bytes) const;
 
   const PlanRequest& request_;

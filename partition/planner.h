@@ -46,6 +46,10 @@ struct NodeProfile {
   uint64_t memory_bytes = 0;    // usable
   double layer_overhead_s = 0;  // of one layer besides its matrices
   std::vector<TypeSpeed> speeds;
+  // A GPU with memory of its own, beside a processor: the last layers of a stage that fit this much
+  // of memory_bytes are computed at `speeds`, those before them at `slow_speeds`. 0: all alike.
+  uint64_t fast_memory_bytes = 0;
+  std::vector<TypeSpeed> slow_speeds = {};
 };
 
 struct Link {

@@ -126,6 +126,20 @@ Result<ModelOffer> unpack_offer(const wire::ModelOffer& m) {
   return out;
 }
 
+template <typename Speeds>
+Result<std::vector<TypeSpeed>> unpack_speeds(const Speeds* speeds) {
+  std::vector<TypeSpeed> out;
+  if (count(speeds) > kTypesMax) return corrupt("a profile with too many entries");
+  for (size_t i = 0; i < count(speeds); ++i) {
+    const auto* s = speeds->Get(flatbuffers::uoffset_t(i));
+    if (!is_measure(s->decode_bytes_per_s()) || !is_measure(s->prefill_flops())) {
+      return corrupt("a profile's figure that is no number");
+    }
+    out.push_back({s->tensor_type(), s->decode_bytes_per_s(), s->prefill_flops()});
+  }
+  return out;
+}
+
 Result<Message> unpack(const wire::Profile& m, const Owner&) {
   Profile out;
   out.incarnation = m.incarnation();
@@ -133,16 +147,10 @@ Result<Message> unpack(const wire::Profile& m, const Owner&) {
   out.memory_bytes = m.memory_bytes();
   out.layer_overhead_s = m.layer_overhead_s();
   if (!is_measure(out.layer_overhead_s)) return corrupt("a profile's figure that is no number");
-  if (count(m.speeds()) > kTypesMax || count(m.offers()) > kOffersMax) {
-    return corrupt("a profile with too many entries");
-  }
-  for (size_t i = 0; i < count(m.speeds()); ++i) {
-    const auto* s = m.speeds()->Get(flatbuffers::uoffset_t(i));
-    if (!is_measure(s->decode_bytes_per_s()) || !is_measure(s->prefill_flops())) {
-      return corrupt("a profile's figure that is no number");
-    }
-    out.speeds.push_back({s->tensor_type(), s->decode_bytes_per_s(), s->prefill_flops()});
-  }
+  if (count(m.offers()) > kOffersMax) return corrupt("a profile with too many entries");
+  WEFT_TRY(out.speeds, unpack_speeds(m.speeds()));
+  out.fast_memory_bytes = m.fast_memory_bytes();
+  WEFT_TRY(out.slow_speeds, unpack_speeds(m.slow_speeds()));
   for (size_t i = 0; i < count(m.offers()); ++i) {
     WEFT_TRY(ModelOffer offer, unpack_offer(*m.offers()->Get(flatbuffers::uoffset_t(i))));
     out.offers.push_back(std::move(offer));

@@ -56,16 +56,21 @@ Offset<wire::ModelOffer> pack_offer(Builder& b, const ModelOffer& m) {
                                 b.CreateVectorOfStructs(layers));
 }
 
-Offset<wire::Profile> pack(Builder& b, const Profile& m) {
-  std::vector<wire::TypeSpeed> speeds;
-  for (const TypeSpeed& s : m.speeds) {
-    speeds.emplace_back(s.tensor_type, s.decode_bytes_per_s, s.prefill_flops);
+std::vector<wire::TypeSpeed> pack_speeds(const std::vector<TypeSpeed>& speeds) {
+  std::vector<wire::TypeSpeed> packed;
+  for (const TypeSpeed& s : speeds) {
+    packed.emplace_back(s.tensor_type, s.decode_bytes_per_s, s.prefill_flops);
   }
+  return packed;
+}
+
+Offset<wire::Profile> pack(Builder& b, const Profile& m) {
   std::vector<Offset<wire::ModelOffer>> offers;
   for (const ModelOffer& offer : m.offers) offers.push_back(pack_offer(b, offer));
   return wire::CreateProfile(b, m.incarnation, b.CreateString(m.backend), m.memory_bytes,
-                             m.layer_overhead_s, b.CreateVectorOfStructs(speeds),
-                             b.CreateVector(offers));
+                             m.layer_overhead_s, b.CreateVectorOfStructs(pack_speeds(m.speeds)),
+                             b.CreateVector(offers), m.fast_memory_bytes,
+                             b.CreateVectorOfStructs(pack_speeds(m.slow_speeds)));
 }
 
 Offset<wire::LinkProbe> pack(Builder& b, const LinkProbe& m) {

@@ -98,6 +98,10 @@ struct Profile {
   double layer_overhead_s = 0;     // of one layer besides its matrices, one row
   std::vector<TypeSpeed> speeds;
   std::vector<ModelOffer> offers;  // models it holds whole
+  // Of memory_bytes, a GPU's own, which `speeds` are of; the rest is the processor's, at
+  // slow_speeds. 0: all are alike.
+  uint64_t fast_memory_bytes = 0;
+  std::vector<TypeSpeed> slow_speeds;
 };
 
 // A ping (reply = false) and its echo; the payload measures bandwidth.

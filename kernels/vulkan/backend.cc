@@ -68,9 +68,10 @@ Result<std::unique_ptr<VulkanBackend>> VulkanBackend::create(const VulkanOptions
 
 VulkanBackend::~VulkanBackend() = default;
 
+// A tenth of a card's is left to the driver and the screen.
 uint64_t VulkanBackend::memory_bytes() const {
   const VulkanDeviceInfo& info = device_->info();
-  return info.kind == VulkanDeviceKind::kDiscrete ? info.memory_bytes : 0;
+  return info.kind == VulkanDeviceKind::kDiscrete ? info.memory_bytes / 10 * 9 : 0;
 }
 
 void VulkanBackend::fail(Error error) {

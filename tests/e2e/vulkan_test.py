@@ -1,9 +1,11 @@
-"""vulkan_test.py WEFT: a mesh of a Vulkan node and a cpu node answers, and says who is which.
+"""vulkan_test.py WEFT: a Vulkan node, a cpu node and one that is both answer as one mesh.
 
 The device is any that the machine has; without a GPU, Mesa's lavapipe. Skipped where there is no
 Vulkan driver.
 """
 import json
+import os
+import re
 import sys
 
 from lab import MODEL, Lab, Node, expect, need_model, skip, wait_for
@@ -20,34 +22,63 @@ def device(lab):
     return words[1] if len(words) > 1 else None
 
 
+def resident_kib(node):
+    with open(f"/proc/{node.process.pid}/status") as file:
+        return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
+
+
+def soak(node, requests):
+    """Many short requests of all lengths; the first tenth warms what is made once."""
+    start, handles = None, None
+    for i in range(requests):
+        if i == requests // 10:
+            start, handles = resident_kib(node), len(os.listdir(f"/proc/{node.process.pid}/fd"))
+        node.complete(QUESTION * (1 + i % 5), max_tokens=1 + i % 3)
+    end = resident_kib(node)
+    handles_now = len(os.listdir(f"/proc/{node.process.pid}/fd"))
+    print(f"soak: {requests} requests, memory {start} to {end} KiB, "
+          f"handles {handles} to {handles_now}")
+    expect(end <= start * 1.05 + 2048, "memory grows")
+    expect(handles_now <= handles + 2, "handles are left open")
+
+
 def main():
     need_model()
+    requests = int(sys.argv[sys.argv.index("--soak") + 1]) if "--soak" in sys.argv else 40
     with Lab(sys.argv[1]) as lab:
         name = device(lab)
         if name is None:
             skip("no Vulkan device")
         gpu = ["--backend", "vulkan", "--vulkan-device", name]
-        nodes = [Node(lab, "gpu"), Node(lab, "cpu")]
+        nodes = [Node(lab, "gpu"), Node(lab, "cpu"), Node(lab, "both")]
         nodes[0].weft("init", "--dir", nodes[0].dir, "--name", "gpu")
-        lab.join(*nodes)
-        shared = ["--memory", "24M", "--kv-tokens", "2048", "--min-nodes", "2"]
-        nodes[0].up(*shared, *gpu, "--model-dir", lab.model_dir())
-        nodes[1].up(*shared)
+        for node in nodes[1:]:
+            lab.join(nodes[0], node)
+        shared = ["--kv-tokens", "2048", "--min-nodes", "3"]
+        nodes[0].up(*shared, *gpu, "--memory", "9M", "--model-dir", lab.model_dir())
+        nodes[1].up(*shared, "--memory", "9M")
+        nodes[2].up(*shared, *gpu, "--memory", "24M", "--vulkan-memory", "9M")
         for node in nodes:
             wait_for(f"{node.name} is ready", node.ready, 60)
         layers = nodes[0].layers()
         print(f"layers: {layers}")
-        expect(sorted(layers) == ["cpu", "gpu"], "the model is not spread over both")
+        expect(sorted(layers) == ["both", "cpu", "gpu"], "the model is not spread over all three")
+        first, last = layers["both"]
+        beside = int(re.findall(r"slice.loaded .* on_processor=(\d+)", nodes[2].log())[-1])
+        print(f"both: {beside} of {last - first} layers on the processor")
+        expect(0 < beside < last - first, "its layers are not on both")
         for node in nodes:
             text = node.complete(QUESTION, chat=True, max_tokens=32)
             print(f"{node.name}: {text!r}")
             expect("85" in text, "a wrong answer")
         backends = {n["name"]: n["backend"].split()[0] for n in nodes[1].mesh()["nodes"]}
-        expect(backends == {"gpu": "vulkan", "cpu": "cpu"}, f"wrong backends: {backends}")
+        expect(backends == {"gpu": "vulkan", "cpu": "cpu", "both": "vulkan"},
+               f"wrong backends: {backends}")
         status = json.loads(nodes[0].weft("status", "--dir", nodes[0].dir, "--json").stdout)
         expect(any(name in d["name"] for d in status["vulkan_devices"]), "no device in the status")
         text = nodes[0].weft("status", "--dir", nodes[0].dir).stdout
         expect("--vulkan-device" in text and name in text, f"no device in the status:\n{text}")
+        soak(nodes[0], requests)
 
 
 if __name__ == "__main__":

@@ -126,6 +126,8 @@ TEST(Checks, ProfilesThatWouldSpoilThePlannersSumsAreFound) {
   ASSERT_TRUE(check_profile(make_profile(12, true)).ok());
   const std::vector<std::function<void(transport::Profile&)>> defects = {
       [](auto& p) { p.memory_bytes = UINT64_MAX; },
+      [](auto& p) { p.fast_memory_bytes = p.memory_bytes + 1; },
+      [](auto& p) { p.slow_speeds = {{1, -1, 1}}; },
       [](auto& p) { p.layer_overhead_s = std::nan(""); },
       [](auto& p) { p.layer_overhead_s = -1; },
       [](auto& p) {

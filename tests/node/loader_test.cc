@@ -27,7 +27,7 @@ class Life {
   Life(const std::string& dir, ModelStore& source, ModelId model)
       : source_(source), model_(model), machine_(config(), clock_.now()),
         store_(*ModelStore::open(dir)),
-        compute_(kernels::make_reference_backend(), {
+        compute_({kernels::make_reference_backend()}, {
             [this](SliceProgress progress) {
               post([this, progress](Time now) { loader_.on(progress, now); });
             },

@@ -21,7 +21,7 @@ class SliceComputeTest : public ::testing::Test {
 
   SliceComputeTest() : SliceComputeTest(kernels::make_reference_backend()) {}
   explicit SliceComputeTest(std::unique_ptr<kernels::Backend> backend)
-      : compute_(std::move(backend), {
+      : compute_({std::move(backend)}, {
       [this](SliceProgress) { if (on_progress_) on_progress_(); },
       [this](SliceLoaded loaded) { ASSERT_TRUE(events_.try_push(std::move(loaded))); },
       [this](BatchDone done) { ASSERT_TRUE(events_.try_push(std::move(done))); },

@@ -23,5 +23,27 @@ TEST(Cost, UnknownLinksAndTypesTakeTheStatedDefaults) {
   EXPECT_GT(costs.stage(0, 0, 1).decode_s, 0);
 }
 
+// The last layers that fit the fast memory are fast, those before them are slow.
+TEST(Cost, AStageBeyondTheFastMemoryIsSlowInItsFirstLayers) {
+  PlanRequest request;
+  request.model.layers.assign(4, {1'000'000, 1'000'000, 1});
+  request.model.head = {500'000, 500'000, 1};
+  NodeProfile gpu{node_id(1), "gpu", 1u << 30, 0, {{1, 1e9, 2e9}}};
+  gpu.fast_memory_bytes = 2'600'000;
+  gpu.slow_speeds = {{1, 1e8, 2e8}};
+  request.nodes = {gpu};
+  const CostModel costs(request);
+  const double fast_s = 1e-3, slow_s = 1e-2, head_s = 0.5e-3;
+  EXPECT_NEAR(costs.stage(0, 2, 4).decode_s, 2 * fast_s + head_s, 1e-9);
+  EXPECT_NEAR(costs.stage(0, 0, 4).decode_s, 2 * slow_s + 2 * fast_s + head_s, 1e-9);
+  EXPECT_NEAR(costs.stage(0, 0, 2).decode_s, 2 * fast_s, 1e-9);
+  EXPECT_NEAR(costs.stage(0, 0, 3).decode_s, slow_s + 2 * fast_s, 1e-9);
+  EXPECT_NEAR(costs.stage(0, 0, 4).prefill_s, 2 * slow_s + 2 * fast_s, 1e-9);
+  EXPECT_EQ(costs.reach(0, 0), 4u) << "the slow memory counts";
+
+  request.nodes[0].fast_memory_bytes = 100;
+  EXPECT_NEAR(CostModel(request).stage(0, 0, 4).decode_s, 4 * slow_s + 10 * head_s, 1e-9);
+}
+
 }  // namespace
 }  // namespace weft::partition

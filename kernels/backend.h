@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "kernels/kv_cache.h"
 #include "model/model.h"
@@ -91,9 +92,15 @@ struct MatmulTarget {
   Buffer* out;
 };
 
+// Told of each operation that ran: its name (which lives as long as the program), and when, on the
+// system's monotonic clock; on the backend's thread, at finish() at the latest.
+using OperationObserver = std::function<void(std::string_view name, Time begin, Time end)>;
+
 class Backend {
  public:
   virtual ~Backend() = default;
+  // From now on; empty: nobody. A device that has no clock tells nothing.
+  virtual void observe(OperationObserver observer) { observer_ = std::move(observer); }
   virtual std::string_view name() const = 0;    // "reference", "cpu", "vulkan"
   virtual std::string_view detail() const = 0;  // "avx2, 2 threads"
   // Memory of its own that weights and caches may take; 0: they take the system's.
@@ -135,6 +142,9 @@ class Backend {
 
   // Ends the sequence; all results can be read when it returns.
   virtual Result<> finish() = 0;
+
+ protected:
+  OperationObserver observer_;
 };
 
 std::unique_ptr<Backend> make_reference_backend();

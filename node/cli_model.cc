@@ -99,6 +99,8 @@ void add_bench(CLI::App& app, CliContext& context) {
       ->check(CLI::Range(1u, 1000u))
       ->capture_default_str();
   add_backend_options(command, options->backend);
+  command->add_option("--trace", options->trace,
+                      "write each operation's time, as Chrome trace events");
   command->add_flag("--json", options->json, "one JSON object");
   command->callback([&context, options, argument] {
     run_command(context, [&]() -> Result<> {

@@ -15,6 +15,7 @@
 #include "node/model_path.h"
 #include "node/node.h"
 #include "node/progress.h"
+#include "node/trace.h"
 
 namespace weft::node {
 namespace {
@@ -222,6 +223,13 @@ Result<> bench_model(const BenchOptions& options) {
   BenchFigures figures;
   const Time start = clock.now();
   WEFT_TRY(const auto backend, make_backend(options.backend));
+  std::unique_ptr<Trace> trace;
+  if (!options.trace.empty()) {
+    WEFT_TRY(trace, Trace::open(options.trace));
+    backend->observe([&trace](std::string_view name, Time begin, Time end) {
+      trace->add_operation(name, begin, end);
+    });
+  }
   WEFT_TRY(const model::Model model, model::Model::open(options.model_path));
   const model::ModelConfig& config = model.config();
   WEFT_TRY(const kernels::SliceOptions slice_options, slice_options_of(options, config));

@@ -65,7 +65,18 @@ void SliceCompute::release(Epoch epoch, SessionId session) {
   (void)push(Release{epoch, session});
 }
 
+void SliceCompute::trace_operations() {
+  if (!trace_) return;
+  for (const auto& backend : {backends_.device.get(), backends_.processor.get()}) {
+    if (!backend) continue;
+    backend->observe([this](std::string_view name, Time begin, Time end) {
+      trace_->add_operation(name, begin, end);
+    });
+  }
+}
+
 void SliceCompute::run() {
+  trace_operations();
   while (!stopping_) {
     std::optional<Command> command;
     if (postponed_.empty()) {
@@ -179,6 +190,7 @@ bool SliceCompute::fall_back(const Error& error) {
     loaded.device_bytes = 0;
   }
   backends_ = {*std::move(made)};
+  trace_operations();
   change_untold_ = bool(calls_.changed);
   for (auto& [epoch, loaded] : slices_) {
     auto slice = load_slice(loaded.request, [this](uint64_t, uint64_t) { return !stopping_; });

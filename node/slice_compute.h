@@ -122,6 +122,7 @@ class SliceCompute {
       const LoadRequest& request, const std::function<bool(uint64_t, uint64_t)>& progress);
   // The backend gave this error: true if another has taken over, with the slices that there were.
   bool fall_back(const Error& error);
+  void trace_operations();
   void carry_out(Drop& drop);
   void carry_out(Submit& submit);
   void carry_out(Release& release);

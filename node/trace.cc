@@ -12,7 +12,7 @@ namespace weft::node {
 namespace {
 
 constexpr Duration kWriteEvery = milliseconds(200);
-constexpr int kMeshThread = 1, kComputeThread = 2;  // as the viewer numbers them
+constexpr int kMeshThread = 1, kComputeThread = 2, kOperations = 3;  // as the viewer numbers them
 
 std::string_view kind_of(uint32_t rows) { return rows == 1 ? "decode" : "prefill"; }
 
@@ -22,6 +22,7 @@ const char* name_of(TraceEvent::What what) {
     case TraceEvent::What::kQueued: return "queued";
     case TraceEvent::What::kCompute: return "compute";
     case TraceEvent::What::kSent: return "sent";
+    case TraceEvent::What::kOperation: return "operation";
   }
   return "";
 }
@@ -50,6 +51,7 @@ Trace::Trace(std::FILE* file) : file_(file) {
   std::fputs("[\n", file_);
   write_name(file_, "thread_name", kMeshThread, "mesh");
   write_name(file_, "thread_name", kComputeThread, "compute");
+  write_name(file_, "thread_name", kOperations, "operations");
   waiting_.reserve(4096);
   writer_ = std::thread([this] { run(); });
 }
@@ -78,6 +80,23 @@ void Trace::add(const TraceEvent& event) {
   } else {
     ++dropped_;
   }
+}
+
+void Trace::add_operation(std::string_view name, Time begin, Time end) {
+  {
+    std::lock_guard lock(mutex_);
+    if (operations_ >= kTraceOperationsMax) {
+      ++dropped_;
+      return;
+    }
+    ++operations_;
+  }
+  TraceEvent event;
+  event.what = TraceEvent::What::kOperation;
+  event.kind = name;
+  event.begin = begin;
+  event.end = end;
+  add(event);
 }
 
 void Trace::add_message(TraceEvent::What what, const transport::Message& message, Time at) {
@@ -149,15 +168,21 @@ void Trace::run() {
 }
 
 void Trace::write(const TraceEvent& event) {
-  const bool span = event.what == TraceEvent::What::kCompute;
+  const bool operation = event.what == TraceEvent::What::kOperation;
+  const bool span = operation || event.what == TraceEvent::What::kCompute;
+  const int thread = operation ? kOperations : span ? kComputeThread : kMeshThread;
   std::fprintf(file_, "{\"name\":\"%.*s\",\"cat\":\"%s\",\"ph\":\"%s\",\"pid\":%d,\"tid\":%d,"
                       "\"ts\":%.3f,",
                int(event.kind.size()), event.kind.data(), name_of(event.what), span ? "X" : "i",
-               int(getpid()), span ? kComputeThread : kMeshThread, double(event.begin.ns) / 1000);
+               int(getpid()), thread, double(event.begin.ns) / 1000);
   if (span) {
     std::fprintf(file_, "\"dur\":%.3f,", to_milliseconds(event.end - event.begin) * 1000);
   } else {
     std::fputs("\"s\":\"t\",", file_);
+  }
+  if (operation) {
+    std::fputs("\"args\":{}},\n", file_);
+    return;
   }
   std::fprintf(file_, "\"args\":{\"epoch\":%" PRIu64 ",\"session\":\"%016" PRIx64
                       "\",\"first\":%u,\"rows\":%u,\"job\":%" PRIu64 ",\"batch_rows\":%u}},\n",

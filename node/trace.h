@@ -1,5 +1,6 @@
 // Trace: where the time of a step goes on this node, as Chrome trace events (`weft up --trace`).
 //
+// Each operation of a backend leaves a span on a line of its own: of a GPU, by its own clock.
 // Each run of rows leaves four events: `received` and `queued` (handed to the compute thread) on
 // the mesh's line, a span on the compute thread's, and `sent` on the mesh's. Times are the
 // system's monotonic clock in microseconds, so the traces of nodes on one machine can be laid side
@@ -29,15 +30,16 @@
 namespace weft::node {
 
 inline constexpr size_t kTraceEventsMax = 2'000'000;  // in one file: about 300 MB
+inline constexpr size_t kTraceOperationsMax = 1'000'000;  // of those
 inline constexpr size_t kTraceWaitingMax = 65'536;
 
 struct TraceEvent {
-  enum class What { kReceived, kQueued, kCompute, kSent };
+  enum class What { kReceived, kQueued, kCompute, kSent, kOperation };
   What what = What::kReceived;
-  // "decode", "prefill"; of messages home: "token", "progress".
+  // "decode", "prefill"; of messages home: "token", "progress"; of operations their name.
   std::string_view kind;
   Time begin;
-  Time end;  // of kCompute
+  Time end;  // of kCompute and kOperation
   Epoch epoch;
   SessionId session;
   uint32_t first_position = 0;
@@ -62,6 +64,8 @@ class Trace {
   void add(const TraceEvent& event);
   // What of a message is worth an event: Step and Token; nothing for the others.
   void add_message(TraceEvent::What what, const transport::Message& message, Time at);
+  // One of a backend's; the name is never freed. Beyond kTraceOperationsMax they are dropped.
+  void add_operation(std::string_view name, Time begin, Time end);
   // One event per run of rows, which all have the batch's times.
   void add_batch(TraceEvent::What what, uint64_t job, const mesh::BatchJob& batch, Time begin,
                  Time end);
@@ -77,6 +81,7 @@ class Trace {
   std::condition_variable ending_;
   std::vector<TraceEvent> waiting_;
   uint64_t dropped_ = 0;
+  size_t operations_ = 0;
   bool stopping_ = false;
   std::thread writer_;  // last
 };

@@ -8,6 +8,7 @@
 #include "kernels/cpu/choose_table.h"
 #include "kernels/cpu/kv_store.h"
 #include "kernels/cpu/panel.h"
+#include "kernels/operation_timer.h"
 
 namespace weft::kernels {
 namespace {
@@ -152,6 +153,7 @@ bool CpuBackend::reserve(MappedMemory& scratch, uint64_t bytes) {
 }
 
 void CpuBackend::embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens) {
+  const OperationTimer timer(observer_, "embed");
   const CpuWeight& weight = cpu_weight(table);
   const size_t cols = weight.cols();
   float* to = floats(out, tokens.size() * cols);
@@ -167,6 +169,7 @@ void CpuBackend::embed(Buffer& out, const Weight& table, std::span<const TokenId
 
 void CpuBackend::rms_norm(Buffer& out, const Buffer& x, const Weight& weight, uint32_t rows,
                           float epsilon) {
+  const OperationTimer timer(observer_, "rms_norm");
   const std::span<const float> factors = cpu_weight(weight).values();
   const size_t dim = factors.size();
   const float* from = floats(x, rows * dim);
@@ -246,6 +249,7 @@ bool CpuBackend::prepare(XForm form, const float* x, uint32_t rows, uint32_t col
 }
 
 void CpuBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& x, uint32_t rows) {
+  const OperationTimer timer(observer_, "matmul");
   WEFT_ASSERT(!targets.empty() && targets.size() <= kTargetsMax);
   if (rows == 0) return;
   const uint32_t cols = targets[0].weight->cols();
@@ -279,6 +283,7 @@ void CpuBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& x, 
 
 void CpuBackend::rope(Buffer& x, uint32_t rows, uint32_t heads, uint32_t head_dim,
                       const RopeTable& table, std::span<const uint32_t> positions) {
+  const OperationTimer timer(observer_, "rope");
   WEFT_ASSERT(positions.size() == rows && table.dims <= head_dim);
   const size_t row_floats = size_t{heads} * head_dim;
   const size_t half = table.dims / 2;
@@ -297,6 +302,7 @@ void CpuBackend::rope(Buffer& x, uint32_t rows, uint32_t heads, uint32_t head_di
 
 void CpuBackend::append_kv(KvStore& kv, uint32_t layer, const Buffer& k, const Buffer& v,
                            std::span<const KvRow> rows) {
+  const OperationTimer timer(observer_, "append_kv");
   auto& store = static_cast<CpuKvStore&>(kv);
   const KvShape& shape = store.shape();
   WEFT_ASSERT(layer < shape.layer_count);
@@ -323,6 +329,7 @@ void CpuBackend::append_kv(KvStore& kv, uint32_t layer, const Buffer& k, const B
 
 void CpuBackend::attention(Buffer& out, const Buffer& q, const KvStore& kv, uint32_t layer,
                            std::span<const KvRow> rows, const AttentionParams& params) {
+  const OperationTimer timer(observer_, "attention");
   const auto& store = static_cast<const CpuKvStore&>(kv);
   const KvShape& shape = store.shape();
   WEFT_ASSERT(layer < shape.layer_count && params.kv_head_count == shape.kv_head_count &&
@@ -355,6 +362,7 @@ void CpuBackend::attention(Buffer& out, const Buffer& q, const KvStore& kv, uint
 }
 
 void CpuBackend::swiglu(Buffer& out, const Buffer& gate, const Buffer& up, size_t count) {
+  const OperationTimer timer(observer_, "swiglu");
   float* to = floats(out, count);
   const float* gates = floats(gate, count);
   const float* ups = floats(up, count);
@@ -364,6 +372,7 @@ void CpuBackend::swiglu(Buffer& out, const Buffer& gate, const Buffer& up, size_
 }
 
 void CpuBackend::add(Buffer& x, const Buffer& y, size_t count) {
+  const OperationTimer timer(observer_, "add");
   float* to = floats(x, count);
   const float* from = floats(y, count);
   split(count, 64,
@@ -372,6 +381,7 @@ void CpuBackend::add(Buffer& x, const Buffer& y, size_t count) {
 
 void CpuBackend::gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
                              std::span<const uint32_t> indices) {
+  const OperationTimer timer(observer_, "gather_rows");
   float* out = floats(to, indices.size() * cols);
   const float* rows = floats(from, 0);
   for (size_t i = 0; i < indices.size(); ++i) {

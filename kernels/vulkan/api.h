@@ -28,7 +28,9 @@ namespace weft::kernels {
   X(CreateCommandPool) X(DestroyCommandPool) X(AllocateCommandBuffers) X(FreeCommandBuffers) \
   X(BeginCommandBuffer) X(EndCommandBuffer) X(CmdBindPipeline) X(CmdBindDescriptorSets) \
   X(CmdPushConstants) X(CmdDispatch) X(CmdPipelineBarrier) X(CmdCopyBuffer) X(QueueSubmit) \
-  X(CreateFence) X(DestroyFence) X(WaitForFences) X(ResetFences) X(DeviceWaitIdle)
+  X(CreateQueryPool) X(DestroyQueryPool) \
+  X(GetQueryPoolResults) X(CmdResetQueryPool) X(CmdWriteTimestamp) X(CreateFence) \
+  X(DestroyFence) X(WaitForFences) X(ResetFences) X(DeviceWaitIdle)
 // clang-format on
 
 #define WEFT_VULKAN_MEMBER(name) PFN_vk##name name = nullptr;

@@ -214,6 +214,7 @@ Result<> VulkanDevice::create() {
     return Error(ErrorCode::kUnsupported, cat("the Vulkan device ", info_.name, " cannot compute"));
   }
   queue_family_ = uint32_t(family - families.begin());
+  timestamp_bits_ = family->timestampValidBits;
   const float priority = 1;
   auto queue = vulkan_struct<VkDeviceQueueCreateInfo>(VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO);
   queue.queueFamilyIndex = queue_family_;

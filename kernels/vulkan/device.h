@@ -89,6 +89,8 @@ class VulkanDevice {
   VkDevice get() const { return device_; }
   VkQueue queue() const { return queue_; }
   uint32_t queue_family() const { return queue_family_; }
+  // Of the queue's timestamps, valid bits; 0: it has none.
+  uint32_t timestamp_bits() const { return timestamp_bits_; }
   const DeviceCalls& vk() const { return vk_; }
   uint64_t complaints() const { return instance_->complaints(); }
 
@@ -106,6 +108,7 @@ class VulkanDevice {
   VkDevice device_ = VK_NULL_HANDLE;
   VkQueue queue_ = VK_NULL_HANDLE;
   uint32_t queue_family_ = 0;
+  uint32_t timestamp_bits_ = 0;
   DeviceCalls vk_;
 };
 

@@ -102,6 +102,7 @@ Result<VulkanPipeline> VulkanPipelines::make(const VulkanShader& shader,
                                              std::span<const uint32_t> constants) {
   const DeviceCalls& vk = device_.vk();
   VulkanPipeline made;
+  made.shader = shader.name;
   made.bindings = shader.bindings;
   if (auto layouts = make_layouts(made); !layouts.ok()) {
     destroy(made);

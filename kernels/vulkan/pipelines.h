@@ -28,6 +28,7 @@ struct VulkanShader {
 std::span<const VulkanShader> vulkan_shaders();
 
 struct VulkanPipeline {
+  std::string_view shader;
   VkDescriptorSetLayout set_layout = VK_NULL_HANDLE;
   VkPipelineLayout layout = VK_NULL_HANDLE;
   VkPipeline pipeline = VK_NULL_HANDLE;

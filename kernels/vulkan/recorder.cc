@@ -53,7 +53,44 @@ Result<> VulkanRecorder::run() {
       recordings_.pop_back();
     }
   }
-  return submit(recordings_.front().commands);
+  WEFT_CHECK(submit(recordings_.front().commands));
+  if (recordings_.front().times) tell_times(recordings_.front());
+  return {};
+}
+
+void VulkanRecorder::observe(OperationObserver observer) {
+  observer_ = device_.timestamp_bits() > 0 ? std::move(observer) : OperationObserver();
+  for (Recording& recording : recordings_) destroy(recording);  // they write no times, or too many
+  recordings_.clear();
+}
+
+Result<> VulkanRecorder::make_times(Recording& recording) {
+  auto info = vulkan_struct<VkQueryPoolCreateInfo>(VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO);
+  info.queryType = VK_QUERY_TYPE_TIMESTAMP;
+  info.queryCount = uint32_t(recording.list.size()) + 1;
+  const VkResult made =
+      device_.vk().CreateQueryPool(device_.get(), &info, nullptr, &recording.times);
+  if (made != VK_SUCCESS) return vulkan_error("make a query pool", made);
+  return {};
+}
+
+// The device's clock is its own: its last time is taken to be now.
+void VulkanRecorder::tell_times(const Recording& recording) const {
+  const Time now = SystemClock().now();
+  std::vector<uint64_t> ticks(recording.list.size() + 1);
+  const VkResult got = device_.vk().GetQueryPoolResults(
+      device_.get(), recording.times, 0, uint32_t(ticks.size()), ticks.size() * sizeof ticks[0],
+      ticks.data(), sizeof ticks[0], VK_QUERY_RESULT_64_BIT);
+  if (got != VK_SUCCESS) return;
+  const uint32_t bits = device_.timestamp_bits();
+  const uint64_t mask = bits >= 64 ? UINT64_MAX : (uint64_t{1} << bits) - 1;
+  const auto at = [&](size_t i) {
+    const double ns = double((ticks.back() - ticks[i]) & mask) * device_.limits().timestampPeriod;
+    return now + Duration(-int64_t(ns));
+  };
+  for (size_t i = 0; i < recording.list.size(); ++i) {
+    observer_(recording.list[i].pipeline->shader, at(i), at(i + 1));
+  }
 }
 
 Result<VulkanRecorder::Recording> VulkanRecorder::record(std::vector<VulkanDispatch> list) {
@@ -61,6 +98,7 @@ Result<VulkanRecorder::Recording> VulkanRecorder::record(std::vector<VulkanDispa
   recording.list = std::move(list);
   std::vector<VkDescriptorSet> sets(recording.list.size());
   auto made = make_descriptors(recording, sets);
+  if (made.ok() && observer_) made = make_times(recording);
   if (made.ok()) {
     auto commands = begin_commands();
     if (commands.ok()) {
@@ -145,6 +183,16 @@ void VulkanRecorder::write_commands(const Recording& recording,
   auto barrier = vulkan_struct<VkMemoryBarrier>(VK_STRUCTURE_TYPE_MEMORY_BARRIER);
   barrier.srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT;
   barrier.dstAccessMask = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT;
+  const auto note_time = [&](VkPipelineStageFlagBits stage, size_t query) {
+    if (recording.times) {
+      vk.CmdWriteTimestamp(recording.commands, stage, recording.times, uint32_t(query));
+    }
+  };
+  if (recording.times) {
+    vk.CmdResetQueryPool(recording.commands, recording.times, 0,
+                         uint32_t(recording.list.size()) + 1);
+  }
+  note_time(VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, 0);
   // Since the last barrier.
   std::vector<const VulkanBuffer*> read, written;
   const auto has = [](const auto& list, const VulkanBuffer* buffer) {
@@ -174,6 +222,7 @@ void VulkanRecorder::write_commands(const Recording& recording,
     vk.CmdPushConstants(recording.commands, pipeline.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
                         sizeof dispatch.push, dispatch.push.data());
     vk.CmdDispatch(recording.commands, dispatch.groups[0], dispatch.groups[1], dispatch.groups[2]);
+    note_time(VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, i + 1);
   }
   // What the processor reads after the wait.
   barrier.dstAccessMask = VK_ACCESS_HOST_READ_BIT | VK_ACCESS_TRANSFER_READ_BIT;
@@ -236,6 +285,8 @@ void VulkanRecorder::destroy(Recording& recording) {
   if (recording.descriptors) {
     vk.DestroyDescriptorPool(device_.get(), recording.descriptors, nullptr);
   }
+  if (recording.times) vk.DestroyQueryPool(device_.get(), recording.times, nullptr);
+  recording.times = VK_NULL_HANDLE;
   recording.commands = VK_NULL_HANDLE;
   recording.descriptors = VK_NULL_HANDLE;
 }

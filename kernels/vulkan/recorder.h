@@ -14,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/backend.h"
 #include "kernels/vulkan/memory.h"
 #include "kernels/vulkan/pipelines.h"
 
@@ -39,6 +40,9 @@ class VulkanRecorder {
 
   void add(const VulkanDispatch& dispatch) { list_.push_back(dispatch); }
   void drop() { list_.clear(); }
+  // Each dispatch of a list is told with its shader's name once the list has run; the time of one
+  // that runs beside another goes to the one that ends later.
+  void observe(OperationObserver observer);
   bool empty() const { return list_.empty(); }
   // Runs what was added, and forgets it. kUnavailable: the device is lost, or hangs.
   Result<> run();
@@ -53,12 +57,15 @@ class VulkanRecorder {
     std::vector<VulkanDispatch> list;
     VkCommandBuffer commands = VK_NULL_HANDLE;
     VkDescriptorPool descriptors = VK_NULL_HANDLE;
+    VkQueryPool times = VK_NULL_HANDLE;  // if observed: at the beginning, and after each dispatch
   };
 
   explicit VulkanRecorder(VulkanDevice& device) : device_(device) {}
   Result<Recording> record(std::vector<VulkanDispatch> list);
   Result<> make_descriptors(Recording& recording, std::vector<VkDescriptorSet>& sets);
   void write_commands(const Recording& recording, std::span<const VkDescriptorSet> sets);
+  Result<> make_times(Recording& recording);
+  void tell_times(const Recording& recording) const;
   Result<VkCommandBuffer> begin_commands();
   Result<> submit(VkCommandBuffer commands);
   void destroy(Recording& recording);
@@ -66,6 +73,7 @@ class VulkanRecorder {
   VulkanDevice& device_;
   VkCommandPool pool_ = VK_NULL_HANDLE;
   VkFence fence_ = VK_NULL_HANDLE;
+  OperationObserver observer_;
   std::vector<VulkanDispatch> list_;
   std::list<Recording> recordings_;  // the one used last is first
 };

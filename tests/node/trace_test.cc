@@ -57,7 +57,7 @@ TEST_F(TraceTest, AStepsWayIsFourEventsInChromesFormat) {
   }
   const Json events = read();
   ASSERT_TRUE(events.is_array());
-  EXPECT_EQ(events.size(), 3u + 1 + 2 + 2 + 1 + 1);  // names, events, what was dropped
+  EXPECT_EQ(events.size(), 4u + 1 + 2 + 2 + 1 + 1);  // names, events, what was dropped
   const Json received = find(events, "received");
   EXPECT_EQ(received["name"], "decode");
   EXPECT_EQ(received["ts"], 1.0);
@@ -72,6 +72,20 @@ TEST_F(TraceTest, AStepsWayIsFourEventsInChromesFormat) {
   EXPECT_EQ(events.back()["args"]["events"], 0);
 }
 
+TEST_F(TraceTest, AnOperationIsASpanOnALineOfItsOwn) {
+  {
+    auto trace = Trace::open(path_);
+    ASSERT_TRUE(trace.ok());
+    (*trace)->add_operation("matmul", Time{3'000}, Time{5'500});
+  }
+  const Json operation = find(read(), "operation");
+  EXPECT_EQ(operation["name"], "matmul");
+  EXPECT_EQ(operation["ph"], "X");
+  EXPECT_EQ(operation["ts"], 3.0);
+  EXPECT_EQ(operation["dur"], 2.5);
+  EXPECT_EQ(operation["tid"], 3);
+}
+
 TEST_F(TraceTest, WhatComesFasterThanItIsWrittenIsDroppedAndCounted) {
   constexpr size_t kEvents = 4 * kTraceWaitingMax;
   {
@@ -84,7 +98,7 @@ TEST_F(TraceTest, WhatComesFasterThanItIsWrittenIsDroppedAndCounted) {
   const Json events = read();
   ASSERT_TRUE(events.is_array());
   const size_t dropped = events.back()["args"]["events"];
-  const size_t names = 2, last = 1;
+  const size_t names = 3, last = 1;
   EXPECT_EQ(events.size() - names - last + dropped, kEvents) << "none is lost without a word";
 }
 

@@ -15,6 +15,10 @@ struct Case {
   std::string file;
 };
 
+std::ostream& operator<<(std::ostream& out, const Case& tested) {
+  return out << tested.file;
+}
+
 class Dequantize : public ::testing::TestWithParam<Case> {};
 
 TEST_P(Dequantize, MatchesTheGoldenValuesToTheLastBit) {

@@ -17,6 +17,10 @@ struct Case {
   double one_sign;  // and of values from 1 to 2; types with an even number of signs miss some
 };
 
+std::ostream& operator<<(std::ostream& out, const Case& tested) {
+  return out << tensor_type_info(tested.type).name;
+}
+
 class Quantize : public ::testing::TestWithParam<Case> {};
 
 double rms_error(TensorType type, const std::vector<float>& values) {

@@ -32,7 +32,7 @@ void quantize_q8_0(const float* in, uint8_t* out) {
 }
 
 void quantize_q4_0(const float* in, uint8_t* out) {
-  const float inverse = inverse_of(put_half(out, fit_symmetric(in, 32, 8)));
+  const float inverse = inverse_of(put_half(out, fit_symmetric(in, 32, 8, ErrorWeights::kEven)));
   int codes[32];
   for (int i = 0; i < 32; ++i) codes[i] = round_to(in[i], inverse, -8, 7) + 8;
   put_nibbles(codes, out + 2);
@@ -45,7 +45,7 @@ void quantize_q4_1(const float* in, uint8_t* out) {
 }
 
 void quantize_q5_0(const float* in, uint8_t* out) {
-  const float inverse = inverse_of(put_half(out, fit_symmetric(in, 32, 16)));
+  const float inverse = inverse_of(put_half(out, fit_symmetric(in, 32, 16, ErrorWeights::kEven)));
   int codes[32];
   for (int i = 0; i < 32; ++i) codes[i] = round_to(in[i], inverse, -16, 15) + 16;
   put_fifth_bits(codes, out + 2);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "model/float4.h"
 #include "model/tensor_type.h"
 
 namespace weft::model {
@@ -38,19 +39,6 @@ inline float extreme(const float* in, int count) {
     if (std::fabs(in[i]) > std::fabs(most)) most = in[i];
   }
   return most;
-}
-
-// Four values side by side, by the compiler's vectors: any machine, and the same bits on all.
-using Float4 = float __attribute__((vector_size(16)));
-
-inline Float4 load4(const float* from) {
-  Float4 values;
-  std::memcpy(&values, from, sizeof values);
-  return values;
-}
-
-inline float sum_of(Float4 v) {
-  return (v[0] + v[1]) + (v[2] + v[3]);
 }
 
 // quantize.cc

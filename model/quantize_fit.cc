@@ -12,15 +12,6 @@ constexpr float kNearlyZero = 1e-15f;
 constexpr int kTrials = 9;
 constexpr float kTrialStep = 0.1f;
 
-// To the nearest whole number within [low, high]. Adding 1.5 * 2^23 leaves no bits for a fraction.
-Float4 round4(Float4 value, float low, float high) {
-  constexpr float kNoFraction = 0x1.8p23f;
-  const Float4 least = Float4{} + low, most = Float4{} + high;
-  value = value > least ? value : least;
-  value = value < most ? value : most;
-  return (value + kNoFraction) - kNoFraction;
-}
-
 // The best scale and minimum for given codes, and the error they leave.
 struct AffineSums {
   Float4 w{}, x{}, l{}, l2{}, xl{};
@@ -58,7 +49,7 @@ float affine_error(const float* x, const float* weights, int count, const Affine
 
 }  // namespace
 
-float fit_symmetric(const float* x, int count, int half) {
+float fit_symmetric(const float* x, int count, int half, ErrorWeights weights) {
   WEFT_ASSERT(count % 4 == 0);
   const float most = extreme(x, count);
   if (std::fabs(most) < kNearlyZero) return 0;
@@ -69,12 +60,12 @@ float fit_symmetric(const float* x, int count, int half) {
     for (int i = 0; i < count; i += 4) {
       const Float4 value = load4(x + i);
       const Float4 code = round4(value * inverse, float(-half), float(half - 1));
-      const Float4 weighted = value * value * code;
+      const Float4 weighted = weights == ErrorWeights::kEven ? code : value * value * code;
       sums_xl += weighted * value;
       sums_l2 += weighted * code;
     }
     const float xl = sum_of(sums_xl), l2 = sum_of(sums_l2);
-    // Sum of w x^2 less the error: what the codes explain.
+    // The weighted squares of x less the error: what the codes explain.
     if (l2 > 0 && xl * xl > best_gain * l2) {
       best_scale = xl / l2;
       best_gain = best_scale * xl;

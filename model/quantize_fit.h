@@ -8,9 +8,14 @@
 
 namespace weft::model {
 
-// Symmetric codes -half .. half - 1, errors weighted by x^2: a large value counts more. Returns the
-// scale, which may be negative; 0 for values that are all (nearly) zero.
-float fit_symmetric(const float* x, int count, int half);
+enum class ErrorWeights {
+  kEven,
+  kSquares,  // x^2: a large value counts more
+};
+
+// Symmetric codes -half .. half - 1. Returns the scale, which may be negative; 0 for values that
+// are all (nearly) zero.
+float fit_symmetric(const float* x, int count, int half, ErrorWeights weights);
 
 // Which trials fit_affine makes: ranges of top + first, top + first + step, ... over the values'.
 struct AffineSearch {

@@ -53,7 +53,8 @@ void quantize_affine(const float* in, const AffineBlock& shape, uint8_t* halves,
 void quantize_signed(const float* in, int half, int scale_half, uint8_t* d, int8_t* scales,
                      uint8_t* codes) {
   float fits[16];
-  for (int sub = 0; sub < 16; ++sub) fits[sub] = fit_symmetric(in + sub * 16, 16, half);
+  for (int sub = 0; sub < 16; ++sub)
+    fits[sub] = fit_symmetric(in + sub * 16, 16, half, ErrorWeights::kSquares);
   const float scale = put_half(d, extreme(fits, 16) / float(-scale_half));
   for (int sub = 0; sub < 16; ++sub) {
     scales[sub] = int8_t(round_to(fits[sub], inverse_of(scale), -scale_half, scale_half - 1));

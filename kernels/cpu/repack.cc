@@ -1,5 +1,6 @@
 #include "kernels/cpu/repack.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -7,6 +8,7 @@
 #include "kernels/cpu/blocks.h"
 #include "model/codebooks.h"
 #include "model/dequantize_blocks.h"
+#include "model/float4.h"
 
 namespace weft::kernels {
 namespace {
@@ -20,7 +22,7 @@ constexpr uint32_t kQ4Bytes = 18;                     // a block of Q4_0
 constexpr uint64_t kRepackedBytesMax = 8 * kQ8Bytes;  // of a block of 256 values
 constexpr uint16_t kHalfNaN = 0x7E00;
 
-// One block of the file to the same values, at `out`.
+// One block of the file to blocks of what it is kept as.
 using Repack = void (*)(const uint8_t* block, uint8_t* out);
 
 void q5_0_to_q8_0(const uint8_t* block, uint8_t* out) {
@@ -100,24 +102,42 @@ void tq2_0_to_q4_0(const uint8_t* block, uint8_t* out) {
 
 // 32 values to the nearest ones of Q8_0.
 void round_to_q8_0(const float* values, uint8_t* out) {
+  using model::Float4;
   constexpr float kHalfMax = 65504;
-  float largest = 0;
-  float odd = 0;  // no number, if any value is infinite or none
-  for (uint32_t i = 0; i < 32; ++i) {
-    largest = std::fmax(largest, std::fabs(values[i]));
-    odd += values[i] * 0;
+  Float4 largest{}, odd{};  // odd: no number, if any value is infinite or none
+  for (uint32_t i = 0; i < 32; i += 4) {
+    const Float4 four = model::load4(values + i);
+    largest = model::max4(largest, model::max4(four, -four));
+    odd += four * 0;
   }
-  const uint16_t half = odd == 0 ? model::f32_to_f16(std::fmin(largest / 127, kHalfMax)) : kHalfNaN;
+  const bool finite = model::sum_of(odd) == 0;
+  const float most = std::max(std::max(largest[0], largest[1]), std::max(largest[2], largest[3]));
+  const uint16_t half = finite ? model::f32_to_f16(std::min(most / 127, kHalfMax)) : kHalfNaN;
   const float inverse = 1 / model::f16_to_f32(half);
   std::memcpy(out, &half, 2);
-  const bool usable = odd == 0 && std::isfinite(inverse);
-  for (uint32_t i = 0; i < 32; ++i) {
-    const float code = usable ? std::fmin(std::fmax(values[i] * inverse, -127.0f), 127.0f) : 0;
-    out[2 + i] = uint8_t(int8_t(std::lrint(code)));
+  if (!finite || !std::isfinite(inverse)) {
+    std::memset(out + 2, 0, 32);
+    return;
+  }
+  using Int4 = int32_t __attribute__((vector_size(16)));
+  for (uint32_t i = 0; i < 32; i += 4) {
+    const Float4 codes = model::round4(model::load4(values + i) * inverse, -127, 127);
+    const Int4 whole = __builtin_convertvector(codes, Int4);
+    for (uint32_t lane = 0; lane < 4; ++lane) out[2 + i + lane] = uint8_t(whole[lane]);
   }
 }
 
-Repack exact_repack(TensorType type) {
+template <void (*dequantize)(const uint8_t*, float*), uint32_t kElements>
+void rounded(const uint8_t* block, uint8_t* out) {
+  float values[kElements];
+  dequantize(block, values);
+  for (uint32_t i = 0; i < kElements / 32; ++i) {
+    round_to_q8_0(values + 32 * i, out + kQ8Bytes * i);
+  }
+}
+
+// How a type's blocks become those it is kept as; null for a type that stays as it is.
+Repack repack_of(TensorType type) {
   switch (type) {
     case TensorType::kQ5_0:
       return q5_0_to_q8_0;
@@ -133,6 +153,26 @@ Repack exact_repack(TensorType type) {
       return tq1_0_to_q4_0;
     case TensorType::kTQ2_0:
       return tq2_0_to_q4_0;
+    case TensorType::kQ4_1:
+      return rounded<model::dequantize_q4_1, 32>;
+    case TensorType::kQ5_1:
+      return rounded<model::dequantize_q5_1, 32>;
+    case TensorType::kQ2_K:
+      return rounded<model::dequantize_q2_k, 256>;
+    case TensorType::kIQ1_S:
+      return rounded<model::dequantize_iq1_s, 256>;
+    case TensorType::kIQ1_M:
+      return rounded<model::dequantize_iq1_m, 256>;
+    case TensorType::kIQ2_XXS:
+      return rounded<model::dequantize_iq2_xxs, 256>;
+    case TensorType::kIQ2_XS:
+      return rounded<model::dequantize_iq2_xs, 256>;
+    case TensorType::kIQ2_S:
+      return rounded<model::dequantize_iq2_s, 256>;
+    case TensorType::kIQ3_XXS:
+      return rounded<model::dequantize_iq3_xxs, 256>;
+    case TensorType::kIQ4_XS:
+      return rounded<model::dequantize_iq4_xs, 256>;
     default:
       return nullptr;
   }
@@ -195,19 +235,9 @@ void repack(TensorType type, ByteView blocks, std::span<uint8_t> out) {
     if (!blocks.empty()) std::memcpy(out.data(), blocks.data(), blocks.size());
     return;
   }
-  const Repack exact = exact_repack(type);
+  const Repack repack_block = repack_of(type);
   for (uint64_t b = 0; b < count; ++b) {
-    const ByteView block = blocks.subspan(b * from.block_bytes, from.block_bytes);
-    uint8_t* at = out.data() + b * out_bytes;
-    if (exact != nullptr) {
-      exact(block.data(), at);
-      continue;
-    }
-    float values[kBlockElementsMax];
-    model::dequantize(type, block, {values, from.block_elements});
-    for (uint32_t i = 0; i < from.block_elements / 32; ++i) {
-      round_to_q8_0(values + 32 * i, at + kQ8Bytes * i);
-    }
+    repack_block(blocks.data() + b * from.block_bytes, out.data() + b * out_bytes);
   }
 }
 
@@ -216,6 +246,7 @@ void repack_panel(TensorType type, const uint8_t* rows, uint64_t row_bytes, uint
   const TensorType kept = kept_as(type).type;
   if (kept == type) return pack_panel(type, rows, row_bytes, row_count, cols, panel);
   // Block by block of the file, of all rows: what lies between stays in the cache.
+  const Repack repack_block = repack_of(type);
   const model::TensorTypeInfo& info = model::tensor_type_info(type);
   const uint64_t kept_bytes_each = model::tensor_bytes(kept, info.block_elements);
   const uint64_t step = panel_bytes(kept, info.block_elements);
@@ -224,7 +255,7 @@ void repack_panel(TensorType type, const uint8_t* rows, uint64_t row_bytes, uint
   for (uint32_t b = 0; b < cols / info.block_elements; ++b, panel += step) {
     for (uint32_t row = 0; row < row_count; ++row) {
       const uint8_t* block = rows + row * row_bytes + uint64_t{b} * info.block_bytes;
-      repack(type, {block, info.block_bytes}, {blocks + row * kept_bytes_each, kept_bytes_each});
+      repack_block(block, blocks + row * kept_bytes_each);
     }
     pack_panel(kept, blocks, kept_bytes_each, row_count, info.block_elements, panel);
   }

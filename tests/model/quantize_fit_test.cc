@@ -32,7 +32,7 @@ TEST(FitSymmetric, ErrsLessThanTheScaleOfTheExtreme) {
       for (float& value : x) value = float(random.normal());
       const float most = *std::max_element(
           x.begin(), x.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); });
-      fitted += symmetric_error(x, fit_symmetric(x.data(), 16, half), half);
+      fitted += symmetric_error(x, fit_symmetric(x.data(), 16, half, ErrorWeights::kSquares), half);
       plain += symmetric_error(x, most / float(-half), half);
     }
     EXPECT_LT(fitted, 0.9 * plain) << half;
@@ -44,14 +44,16 @@ TEST(FitSymmetric, FindsTheScaleOfValuesThatAreCodes) {
   std::vector<float> x(32);
   for (float& value : x) value = 0.125f * float(int(random.below(16)) - 8);
   x[5] = -1;
-  EXPECT_FLOAT_EQ(fit_symmetric(x.data(), 32, 8), 0.125f);
+  for (const ErrorWeights weights : {ErrorWeights::kEven, ErrorWeights::kSquares}) {
+    EXPECT_FLOAT_EQ(fit_symmetric(x.data(), 32, 8, weights), 0.125f);
+  }
 }
 
 TEST(FitSymmetric, OfZerosIsZeroAndOfTinyValuesTheirRange) {
   std::vector<float> x(32);
-  EXPECT_EQ(fit_symmetric(x.data(), 32, 8), 0);
+  EXPECT_EQ(fit_symmetric(x.data(), 32, 8, ErrorWeights::kSquares), 0);
   x[3] = 8e-14f;  // whose fourth power underflows
-  EXPECT_FLOAT_EQ(fit_symmetric(x.data(), 32, 8), -1e-14f);
+  EXPECT_FLOAT_EQ(fit_symmetric(x.data(), 32, 8, ErrorWeights::kSquares), -1e-14f);
 }
 
 double affine_error(const std::vector<float>& x, const AffineFit& fit, int top) {

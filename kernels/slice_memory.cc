@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "kernels/cpu/repack.h"
 #include "kernels/weights.h"
 
 namespace weft::kernels {
@@ -56,7 +57,8 @@ Result<SliceMemory> estimate_slice_memory(const model::Model& model, const Slice
   for (const SliceTensor& entry :
        list_slice_tensors(model, options.first_layer, options.last_layer, places)) {
     memory.weight_bytes +=
-        backend == "reference" ? entry.tensor->elements * sizeof(float) : entry.tensor->bytes;
+        backend == "reference" ? entry.tensor->elements * sizeof(float)
+                               : kept_bytes(*entry.tensor, entry.use);
   }
   memory.kv_bytes = shape.kv.bytes();
   memory.scratch_bytes = scratch_bytes(model.config(), shape);

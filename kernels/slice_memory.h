@@ -30,8 +30,8 @@ Result<SliceShape> slice_shape(const model::ModelConfig& config, const SliceOpti
 // Scratch and rotary table of a shape; the same on every backend.
 uint64_t scratch_bytes(const model::ModelConfig& config, const SliceShape& shape);
 
-// Memory of a slice on the backend of that name. Weights are exact for "reference"; other backends
-// keep the file's blocks, so the file's bytes are their estimate.
+// Memory of a slice on the backend of that name. Weights are exact for "reference"; for others
+// they are what kernels/cpu/repack.h says, without the padding of matrices to whole panels.
 Result<SliceMemory> estimate_slice_memory(const model::Model& model, const SliceOptions& options,
                                           std::string_view backend);
 

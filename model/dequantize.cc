@@ -1,18 +1,8 @@
-// Block layouts of GGUF's quantizations, decoded to f32.
-// Source: the GGUF specification and the published layouts of the "legacy" and "K" quantizations.
-#include <cstring>
-
-#include "model/k_scales.h"
-#include "model/tensor_type.h"
+// Block layouts of GGUF's quantizations, decoded to f32: which decoder a type has, and the types in
+// blocks of 32.
+#include "model/dequantize_blocks.h"
 
 namespace weft::model {
-namespace {
-
-float half_at(const uint8_t* bytes) {
-  uint16_t half;
-  std::memcpy(&half, bytes, sizeof half);
-  return f16_to_f32(half);
-}
 
 // f16 scale, then 32 signed bytes.
 void dequantize_q8_0(const uint8_t* block, float* out) {
@@ -29,95 +19,111 @@ void dequantize_q4_0(const uint8_t* block, float* out) {
   }
 }
 
-// f16 scale of scales, f16 scale of minima, 12 bytes of packed 6-bit scales and minima, 128 bytes:
-// each run of 32 bytes holds sub-block 2k in its low and 2k + 1 in its high nibbles.
-void dequantize_q4_k(const uint8_t* block, float* out) {
+// As Q4_0 without the offset of 8, and an f16 minimum after the scale.
+void dequantize_q4_1(const uint8_t* block, float* out) {
   const float scale = half_at(block);
   const float minimum = half_at(block + 2);
-  for (int sub = 0; sub < 8; ++sub) {
-    const KScale k = unpack_k_scale(block + 4, sub);
-    const float sub_scale = scale * float(k.scale);
-    const float sub_minimum = minimum * float(k.minimum);
-    const uint8_t* quants = block + 16 + sub / 2 * 32;
-    const int shift = sub % 2 * 4;
-    for (int i = 0; i < 32; ++i) {
-      out[sub * 32 + i] = sub_scale * float(quants[i] >> shift & 0xF) - sub_minimum;
-    }
+  for (int i = 0; i < 16; ++i) {
+    out[i] = float(block[4 + i] & 0xF) * scale + minimum;
+    out[i + 16] = float(block[4 + i] >> 4) * scale + minimum;
   }
 }
 
-// As Q4_K, with 32 bytes before the nibbles: bit `sub` of byte i is the fifth bit of value i.
-void dequantize_q5_k(const uint8_t* block, float* out) {
+// As Q4_0, with 4 bytes before the nibbles: bit i is the fifth bit of value i. Values minus 16.
+void dequantize_q5_0(const uint8_t* block, float* out) {
+  const float scale = half_at(block);
+  const uint32_t high = u32_at(block + 2);
+  for (int i = 0; i < 16; ++i) {
+    const int low_value = (block[6 + i] & 0xF) | int(high >> i & 1) << 4;
+    const int high_value = block[6 + i] >> 4 | int(high >> (i + 16) & 1) << 4;
+    out[i] = float(low_value - 16) * scale;
+    out[i + 16] = float(high_value - 16) * scale;
+  }
+}
+
+// As Q5_0 without the offset of 16, and an f16 minimum after the scale.
+void dequantize_q5_1(const uint8_t* block, float* out) {
   const float scale = half_at(block);
   const float minimum = half_at(block + 2);
-  for (int sub = 0; sub < 8; ++sub) {
-    const KScale k = unpack_k_scale(block + 4, sub);
-    const float sub_scale = scale * float(k.scale);
-    const float sub_minimum = minimum * float(k.minimum);
-    const uint8_t* high = block + 16;
-    const uint8_t* quants = block + 48 + sub / 2 * 32;
-    const int shift = sub % 2 * 4;
-    for (int i = 0; i < 32; ++i) {
-      const int value = (quants[i] >> shift & 0xF) | (high[i] >> sub & 1) << 4;
-      out[sub * 32 + i] = sub_scale * float(value) - sub_minimum;
-    }
+  const uint32_t high = u32_at(block + 4);
+  for (int i = 0; i < 16; ++i) {
+    const int low_value = (block[8 + i] & 0xF) | int(high >> i & 1) << 4;
+    const int high_value = block[8 + i] >> 4 | int(high >> (i + 16) & 1) << 4;
+    out[i] = float(low_value) * scale + minimum;
+    out[i + 16] = float(high_value) * scale + minimum;
   }
 }
 
-// 128 bytes of low nibbles, 64 bytes of high bit pairs, 16 signed scales, f16 scale; values are
-// 6 bits minus 32. Each half of 128 values uses 64 bytes of nibbles and 32 of pairs.
-void dequantize_q6_k(const uint8_t* block, float* out) {
-  const float scale = half_at(block + 208);
-  for (int half = 0; half < 2; ++half) {
-    const uint8_t* low = block + half * 64;
-    const uint8_t* high = block + 128 + half * 32;
-    const uint8_t* scales = block + 192 + half * 8;
-    for (int quarter = 0; quarter < 4; ++quarter) {
-      for (int i = 0; i < 32; ++i) {
-        const int nibble = low[quarter % 2 * 32 + i] >> (quarter / 2 * 4) & 0xF;
-        const int value = (nibble | (high[i] >> (quarter * 2) & 3) << 4) - 32;
-        const float sub_scale = scale * float(int8_t(scales[quarter * 2 + i / 16]));
-        out[half * 128 + quarter * 32 + i] = sub_scale * float(value);
-      }
-    }
-  }
-}
+namespace {
 
-template <typename Decode>
-void each_block(TensorType type, ByteView blocks, std::span<float> out, Decode decode) {
-  const TensorTypeInfo& info = tensor_type_info(type);
-  const uint8_t* in = blocks.data();
-  for (size_t at = 0; at < out.size(); at += info.block_elements, in += info.block_bytes) {
-    decode(in, out.data() + at);
+using Decode = void (*)(const uint8_t* block, float* out);
+
+Decode decoder(TensorType type) {
+  switch (type) {
+    case TensorType::kF32:
+      return [](const uint8_t* in, float* to) { std::memcpy(to, in, sizeof *to); };
+    case TensorType::kF16:
+      return [](const uint8_t* in, float* to) { *to = half_at(in); };
+    case TensorType::kBF16:
+      return [](const uint8_t* in, float* to) { *to = bf16_to_f32(u16_at(in)); };
+    case TensorType::kQ8_0:
+      return dequantize_q8_0;
+    case TensorType::kQ4_0:
+      return dequantize_q4_0;
+    case TensorType::kQ4_1:
+      return dequantize_q4_1;
+    case TensorType::kQ5_0:
+      return dequantize_q5_0;
+    case TensorType::kQ5_1:
+      return dequantize_q5_1;
+    case TensorType::kQ2_K:
+      return dequantize_q2_k;
+    case TensorType::kQ3_K:
+      return dequantize_q3_k;
+    case TensorType::kQ4_K:
+      return dequantize_q4_k;
+    case TensorType::kQ5_K:
+      return dequantize_q5_k;
+    case TensorType::kQ6_K:
+      return dequantize_q6_k;
+    case TensorType::kTQ1_0:
+      return dequantize_tq1_0;
+    case TensorType::kTQ2_0:
+      return dequantize_tq2_0;
+    case TensorType::kIQ1_S:
+      return dequantize_iq1_s;
+    case TensorType::kIQ1_M:
+      return dequantize_iq1_m;
+    case TensorType::kIQ2_XXS:
+      return dequantize_iq2_xxs;
+    case TensorType::kIQ2_XS:
+      return dequantize_iq2_xs;
+    case TensorType::kIQ2_S:
+      return dequantize_iq2_s;
+    case TensorType::kIQ3_XXS:
+      return dequantize_iq3_xxs;
+    case TensorType::kIQ3_S:
+      return dequantize_iq3_s;
+    case TensorType::kIQ4_NL:
+      return dequantize_iq4_nl;
+    case TensorType::kIQ4_XS:
+      return dequantize_iq4_xs;
+    case TensorType::kMXFP4:
+      return dequantize_mxfp4;
   }
+  assert_failed(__FILE__, __LINE__, "tensor type is one of TensorType's enumerators");
 }
 
 }  // namespace
 
 void dequantize(TensorType type, ByteView blocks, std::span<float> out) {
   WEFT_ASSERT(blocks.size() == tensor_bytes(type, out.size()));
-  switch (type) {
-    case TensorType::kF32:
-      if (!out.empty()) std::memcpy(out.data(), blocks.data(), blocks.size());
-      return;
-    case TensorType::kF16:
-      return each_block(type, blocks, out, [](const uint8_t* in, float* to) { *to = half_at(in); });
-    case TensorType::kBF16:
-      return each_block(type, blocks, out, [](const uint8_t* in, float* to) {
-        uint16_t value;
-        std::memcpy(&value, in, sizeof value);
-        *to = bf16_to_f32(value);
-      });
-    case TensorType::kQ8_0:
-      return each_block(type, blocks, out, dequantize_q8_0);
-    case TensorType::kQ4_0:
-      return each_block(type, blocks, out, dequantize_q4_0);
-    case TensorType::kQ4_K:
-      return each_block(type, blocks, out, dequantize_q4_k);
-    case TensorType::kQ5_K:
-      return each_block(type, blocks, out, dequantize_q5_k);
-    case TensorType::kQ6_K:
-      return each_block(type, blocks, out, dequantize_q6_k);
+  if (out.empty()) return;
+  const Decode decode = decoder(type);
+  const TensorTypeInfo& info = tensor_type_info(type);
+  const uint8_t* in = blocks.data();
+  for (size_t at = 0; at < out.size(); at += info.block_elements, in += info.block_bytes) {
+    decode(in, out.data() + at);
   }
 }
 

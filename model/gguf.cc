@@ -253,6 +253,22 @@ Result<uint64_t> GgufFile::array_size(std::string_view key) const {
   return uint64_t(entry->count);
 }
 
+std::vector<GgufRawEntry> GgufFile::raw_entries() const {
+  const ByteView file = state_->mapping.bytes();
+  std::vector<const GgufEntry*> entries;
+  for (const GgufEntry& entry : state_->layout.entries) entries.push_back(&entry);
+  std::sort(entries.begin(), entries.end(), [](const GgufEntry* a, const GgufEntry* b) {
+    return a->key_offset < b->key_offset;
+  });
+  std::vector<GgufRawEntry> raw;
+  for (const GgufEntry* entry : entries) {
+    const uint64_t begin = uint64_t{entry->key_offset} + entry->key_bytes;
+    const uint64_t end = uint64_t{entry->value_offset} + entry->value_bytes;
+    raw.push_back({entry->key(file), file.subspan(begin, end - begin)});
+  }
+  return raw;
+}
+
 std::vector<std::pair<std::string, std::string>> GgufFile::describe() const {
   const ByteView file = state_->mapping.bytes();
   std::vector<std::pair<std::string, std::string>> facts;

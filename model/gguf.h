@@ -29,6 +29,12 @@ struct GgufTensor {
   uint64_t elements;
 };
 
+// A metadata entry as it stands in the file: to be copied.
+struct GgufRawEntry {
+  std::string_view key;
+  ByteView typed_value;  // the value's type, then the value
+};
+
 class GgufFile {
  public:
   // Maps and checks `path`. kCorrupt names the defect, kUnsupported a type or version, kNotFound.
@@ -67,6 +73,8 @@ class GgufFile {
   Result<std::vector<int64_t>> integers(std::string_view key) const;
   // Elements of an array, without reading them; errors as above.
   Result<uint64_t> array_size(std::string_view key) const;
+  // All metadata, in the file's order. Views are valid while this lives.
+  std::vector<GgufRawEntry> raw_entries() const;
   // All keys with their values as short text, for `weft info`.
   std::vector<std::pair<std::string, std::string>> describe() const;
 

@@ -88,6 +88,12 @@ void GgufWriter::integers(std::string_view key, std::span<const int32_t> values)
   for (const int32_t value : values) entries_.number(value);
 }
 
+void GgufWriter::raw(std::string_view key, ByteView typed_value) {
+  put_text(entries_, key);
+  entries_.append(typed_value);
+  ++entry_count_;
+}
+
 void GgufWriter::tensor(std::string_view name, TensorType type, std::vector<uint64_t> dims) {
   WEFT_ASSERT(!dims.empty() && dims.size() <= kDimsMax);
   WEFT_ASSERT(dims[0] % tensor_type_info(type).block_elements == 0);
@@ -167,6 +173,7 @@ Result<> GgufWriter::write(ByteView bytes) {
 Result<> GgufWriter::finish() {
   WEFT_ASSERT(fd_.valid() && current_ == tensors_.size());
   const std::string part = path_ + ".part";
+  if (::fsync(fd_.get()) != 0) return system_error("write", part, errno);
   if (std::rename(part.c_str(), path_.c_str()) != 0) {
     return system_error("rename to", path_, errno);
   }

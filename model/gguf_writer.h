@@ -35,6 +35,8 @@ class GgufWriter {
   void texts(std::string_view key, std::span<const std::string> values);
   void floats(std::string_view key, std::span<const float> values);
   void integers(std::string_view key, std::span<const int32_t> values);
+  // A value as it stands in another file: its type, then the value (GgufRawEntry).
+  void raw(std::string_view key, ByteView typed_value);
   void tensor(std::string_view name, TensorType type, std::vector<uint64_t> dims);
 
   // Header, metadata and tensor table as they stand in the file, without the padding after them.
@@ -50,7 +52,8 @@ class GgufWriter {
   // The next bytes of the tensors; padding between tensors is put in. More than was declared is a
   // programmer's mistake.
   Result<> write(ByteView bytes);
-  // Checks that all was written and gives the file its name. Without it `path`.part is removed.
+  // Checks that all was written, waits until it is on the disk and gives the file its name. Without
+  // it `path`.part is removed.
   Result<> finish();
 
  private:

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -144,8 +145,18 @@ void MappedFile::will_read(ByteView part) const {
   advise(part, MADV_WILLNEED);
 }
 
+// A kernel with large folios maps a whole one when a page of it is read, so that reading on brings
+// back what was just forgotten: what stands in the same folios is forgotten with it.
 void MappedFile::forget(ByteView part) const {
-  advise(part, MADV_DONTNEED);
+  if (part.empty()) return;
+  constexpr uintptr_t kFolioBytes = uintptr_t{2} << 20;
+  const uintptr_t first = reinterpret_cast<uintptr_t>(bytes_.data());
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(part.data()) / kFolioBytes * kFolioBytes;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(part.data()) + part.size();
+  const uintptr_t last = (end + kFolioBytes - 1) / kFolioBytes * kFolioBytes;
+  const uintptr_t from = std::max(begin, first);
+  const uintptr_t to = std::min(last, first + bytes_.size());
+  advise({reinterpret_cast<const uint8_t*>(from), to - from}, MADV_DONTNEED);
 }
 
 bool MappedFile::damaged() const {

@@ -1,153 +1,143 @@
 #include "model/quantize.h"
 
-#include <algorithm>
-#include <cmath>
-#include <cstring>
-
-#include "model/k_scales.h"
+#include "model/quantize_blocks.h"
+#include "model/quantize_fit.h"
 
 namespace weft::model {
 namespace {
 
-// Stores `value` as f16 and gives what a reader will see: quants are chosen for that.
-float put_half(uint8_t* out, float value) {
-  const uint16_t half = f32_to_f16(value);
-  std::memcpy(out, &half, sizeof half);
-  return f16_to_f32(half);
+void put_nibbles(const int* codes, uint8_t* out) {
+  for (int i = 0; i < 16; ++i) out[i] = uint8_t((codes[i] & 0xF) | (codes[i + 16] & 0xF) << 4);
 }
 
-// round(value / step) within [low, high]; low's side of zero where the step is zero.
-int round_to(float value, float step, int low, int high) {
-  if (step == 0) return std::clamp(0, low, high);
-  return int(std::clamp(std::nearbyint(value / step), float(low), float(high)));
+void put_fifth_bits(const int* codes, uint8_t* out) {
+  uint32_t bits = 0;
+  for (int i = 0; i < 32; ++i) bits |= uint32_t(codes[i] >> 4) << i;
+  std::memcpy(out, &bits, sizeof bits);
 }
 
-// The value of largest magnitude, with its sign.
-float extreme(const float* in, int count) {
-  return *std::max_element(in, in + count,
-                           [](float a, float b) { return std::fabs(a) < std::fabs(b); });
-}
-
-void quantize_q8_0(const float* in, uint8_t* out) {
-  const float step = put_half(out, std::fabs(extreme(in, 32)) / 127);
-  for (int i = 0; i < 32; ++i) out[2 + i] = uint8_t(int8_t(round_to(in[i], step, -127, 127)));
-}
-
-// The extreme maps to -8, the one value that has no opposite.
-void quantize_q4_0(const float* in, uint8_t* out) {
-  const float step = put_half(out, extreme(in, 32) / -8);
-  for (int i = 0; i < 16; ++i) {
-    const int low = round_to(in[i], step, -8, 7) + 8;
-    const int high = round_to(in[i + 16], step, -8, 7) + 8;
-    out[2 + i] = uint8_t(low | high << 4);
-  }
-}
-
-// Q4_K and Q5_K: value = scale * k.scale * quant - minimum * k.minimum, quants 0 to `top`.
-// `quants` receives all 256; the block's first 16 bytes are written.
-void quantize_k(const float* in, int top, uint8_t* out, uint8_t* quants) {
-  float steps[kKSubBlocks], minima[kKSubBlocks];
-  for (int sub = 0; sub < kKSubBlocks; ++sub) {
-    const float* values = in + sub * 32;
-    const float low = std::min(0.0f, *std::min_element(values, values + 32));
-    const float high = std::max(low, *std::max_element(values, values + 32));
-    steps[sub] = (high - low) / float(top);
-    minima[sub] = -low;
-  }
-  const float scale = put_half(out, *std::max_element(steps, steps + kKSubBlocks) / 63);
-  const float minimum = put_half(out + 2, *std::max_element(minima, minima + kKSubBlocks) / 63);
-  KScale scales[kKSubBlocks];
-  for (int sub = 0; sub < kKSubBlocks; ++sub) {
-    scales[sub].scale = uint8_t(round_to(steps[sub], scale, 0, 63));
-    scales[sub].minimum = uint8_t(round_to(minima[sub], minimum, 0, 63));
-    const float step = scale * float(scales[sub].scale);
-    const float offset = minimum * float(scales[sub].minimum);
-    for (int i = 0; i < 32; ++i) {
-      quants[sub * 32 + i] = uint8_t(round_to(in[sub * 32 + i] + offset, step, 0, top));
-    }
-  }
-  pack_k_scales(scales, out + 4);
-}
-
-// Low nibbles: each run of 32 bytes holds sub-blocks 2k and 2k + 1.
-void put_nibbles(const uint8_t* quants, uint8_t* out) {
-  for (int pair = 0; pair < 4; ++pair) {
-    for (int i = 0; i < 32; ++i) {
-      const uint8_t* run = quants + pair * 64 + i;
-      out[pair * 32 + i] = uint8_t((run[0] & 0xF) | (run[32] & 0xF) << 4);
-    }
-  }
-}
-
-void quantize_q4_k(const float* in, uint8_t* out) {
-  uint8_t quants[256];
-  quantize_k(in, 15, out, quants);
-  put_nibbles(quants, out + 16);
-}
-
-void quantize_q5_k(const float* in, uint8_t* out) {
-  uint8_t quants[256];
-  quantize_k(in, 31, out, quants);
-  std::memset(out + 16, 0, 32);
-  for (int at = 0; at < 256; ++at) out[16 + at % 32] |= uint8_t(quants[at] >> 4 << (at / 32));
-  put_nibbles(quants, out + 48);
-}
-
-void quantize_q6_k(const float* in, uint8_t* out) {
-  float steps[16];
-  for (int sub = 0; sub < 16; ++sub) steps[sub] = std::fabs(extreme(in + sub * 16, 16)) / 31;
-  const float scale = put_half(out + 208, *std::max_element(steps, steps + 16) / 127);
-  std::memset(out, 0, 192);
-  for (int sub = 0; sub < 16; ++sub) {
-    const int sub_scale = round_to(steps[sub], scale, 0, 127);
-    out[192 + sub] = uint8_t(sub_scale);
-    for (int i = 0; i < 16; ++i) {
-      const int quant = round_to(in[sub * 16 + i], scale * float(sub_scale), -32, 31) + 32;
-      // Where the decoder looks: half of 128, quarter of 32 within it, element of the quarter.
-      const int half = sub / 8, quarter = sub % 8 / 2, element = sub % 2 * 16 + i;
-      out[half * 64 + quarter % 2 * 32 + element] |= uint8_t((quant & 0xF) << (quarter / 2 * 4));
-      out[128 + half * 32 + element] |= uint8_t(quant >> 4 << (quarter * 2));
-    }
-  }
-}
-
-template <typename Encode>
-Bytes each_block(TensorType type, std::span<const float> values, Encode encode) {
-  const TensorTypeInfo& info = tensor_type_info(type);
-  Bytes bytes(tensor_bytes(type, values.size()));
-  uint8_t* out = bytes.data();
-  for (size_t at = 0; at < values.size(); at += info.block_elements, out += info.block_bytes) {
-    encode(values.data() + at, out);
-  }
-  return bytes;
+// Q4_1 and Q5_1: the whole range of the values in codes 0 to `top`. Writes scale and minimum.
+void code_range(const float* in, int top, uint8_t* out, int* codes) {
+  const auto [low, high] = std::minmax_element(in, in + 32);
+  const float scale = put_half(out, (*high - *low) / float(top));
+  const float minimum = put_half(out + 2, *low);
+  for (int i = 0; i < 32; ++i) codes[i] = round_to(in[i] - minimum, inverse_of(scale), 0, top);
 }
 
 }  // namespace
 
-Bytes quantize(TensorType type, std::span<const float> values) {
+void quantize_q8_0(const float* in, uint8_t* out) {
+  const float inverse = inverse_of(put_half(out, std::fabs(extreme(in, 32)) / 127));
+  for (int i = 0; i < 32; ++i) out[2 + i] = uint8_t(int8_t(round_to(in[i], inverse, -127, 127)));
+}
+
+void quantize_q4_0(const float* in, uint8_t* out) {
+  const float inverse = inverse_of(put_half(out, fit_symmetric(in, 32, 8, ErrorWeights::kEven)));
+  int codes[32];
+  for (int i = 0; i < 32; ++i) codes[i] = round_to(in[i], inverse, -8, 7) + 8;
+  put_nibbles(codes, out + 2);
+}
+
+void quantize_q4_1(const float* in, uint8_t* out) {
+  int codes[32];
+  code_range(in, 15, out, codes);
+  put_nibbles(codes, out + 4);
+}
+
+void quantize_q5_0(const float* in, uint8_t* out) {
+  const float inverse = inverse_of(put_half(out, fit_symmetric(in, 32, 16, ErrorWeights::kEven)));
+  int codes[32];
+  for (int i = 0; i < 32; ++i) codes[i] = round_to(in[i], inverse, -16, 15) + 16;
+  put_fifth_bits(codes, out + 2);
+  put_nibbles(codes, out + 6);
+}
+
+void quantize_q5_1(const float* in, uint8_t* out) {
+  int codes[32];
+  code_range(in, 31, out, codes);
+  put_fifth_bits(codes, out + 4);
+  put_nibbles(codes, out + 8);
+}
+
+namespace {
+
+using Encode = void (*)(const float* in, uint8_t* out);
+
+Encode encoder(TensorType type) {
   switch (type) {
     case TensorType::kF32:
-      return each_block(type, values,
-                        [](const float* in, uint8_t* out) { std::memcpy(out, in, sizeof(float)); });
+      return [](const float* in, uint8_t* out) { std::memcpy(out, in, sizeof *in); };
     case TensorType::kF16:
-      return each_block(type, values, [](const float* in, uint8_t* out) { put_half(out, *in); });
+      return [](const float* in, uint8_t* out) { put_half(out, *in); };
     case TensorType::kBF16:
-      return each_block(type, values, [](const float* in, uint8_t* out) {
+      return [](const float* in, uint8_t* out) {
         const uint16_t narrow = f32_to_bf16(*in);
         std::memcpy(out, &narrow, sizeof narrow);
-      });
+      };
     case TensorType::kQ8_0:
-      return each_block(type, values, quantize_q8_0);
+      return quantize_q8_0;
     case TensorType::kQ4_0:
-      return each_block(type, values, quantize_q4_0);
+      return quantize_q4_0;
+    case TensorType::kQ4_1:
+      return quantize_q4_1;
+    case TensorType::kQ5_0:
+      return quantize_q5_0;
+    case TensorType::kQ5_1:
+      return quantize_q5_1;
+    case TensorType::kQ2_K:
+      return quantize_q2_k;
+    case TensorType::kQ3_K:
+      return quantize_q3_k;
     case TensorType::kQ4_K:
-      return each_block(type, values, quantize_q4_k);
+      return quantize_q4_k;
     case TensorType::kQ5_K:
-      return each_block(type, values, quantize_q5_k);
+      return quantize_q5_k;
     case TensorType::kQ6_K:
-      return each_block(type, values, quantize_q6_k);
+      return quantize_q6_k;
+    case TensorType::kTQ1_0:
+      return quantize_tq1_0;
+    case TensorType::kTQ2_0:
+      return quantize_tq2_0;
+    case TensorType::kIQ1_S:
+      return quantize_iq1_s;
+    case TensorType::kIQ1_M:
+      return quantize_iq1_m;
+    case TensorType::kIQ2_XXS:
+      return quantize_iq2_xxs;
+    case TensorType::kIQ2_XS:
+      return quantize_iq2_xs;
+    case TensorType::kIQ2_S:
+      return quantize_iq2_s;
+    case TensorType::kIQ3_XXS:
+      return quantize_iq3_xxs;
+    case TensorType::kIQ3_S:
+      return quantize_iq3_s;
+    case TensorType::kIQ4_NL:
+      return quantize_iq4_nl;
+    case TensorType::kIQ4_XS:
+      return quantize_iq4_xs;
+    case TensorType::kMXFP4:
+      return quantize_mxfp4;
   }
-  return {};
+  assert_failed(__FILE__, __LINE__, "tensor type is one of TensorType's enumerators");
+}
+
+}  // namespace
+
+void quantize_into(TensorType type, std::span<const float> values, std::span<uint8_t> out) {
+  WEFT_ASSERT(out.size() == tensor_bytes(type, values.size()));
+  const Encode encode = encoder(type);
+  const TensorTypeInfo& info = tensor_type_info(type);
+  uint8_t* to = out.data();
+  for (size_t at = 0; at < values.size(); at += info.block_elements, to += info.block_bytes) {
+    encode(values.data() + at, to);
+  }
+}
+
+Bytes quantize(TensorType type, std::span<const float> values) {
+  Bytes bytes(tensor_bytes(type, values.size()));
+  quantize_into(type, values, bytes);
+  return bytes;
 }
 
 }  // namespace weft::model

@@ -18,6 +18,7 @@ constexpr uint32_t kSynthLayersMax = 1024;
 // Tensors up to this many elements are drawn afresh, larger ones from the pool.
 constexpr uint64_t kFreshElementsMax = 1 << 14;
 constexpr uint64_t kPoolUnits = 2048;
+constexpr uint64_t kSlowPoolUnits = 256;  // of types that are slow to quantize
 constexpr uint64_t kUnitElements = 256;  // a multiple of every type's block
 constexpr uint64_t kChunkElements = 1 << 20;
 
@@ -168,8 +169,9 @@ class Synthesizer {
     }
     Bytes& units = pools_[{tensor.type, tensor.deviation}];
     if (units.empty()) {
-      std::vector<float> values(normals_);
-      for (float& value : values) value *= tensor.deviation;
+      const bool slow = tensor.type == TensorType::kIQ1_S || tensor.type == TensorType::kIQ1_M;
+      std::vector<float> values((slow ? kSlowPoolUnits : kPoolUnits) * kUnitElements);
+      for (size_t i = 0; i < values.size(); ++i) values[i] = normals_[i] * tensor.deviation;
       units = quantize(tensor.type, values);
     }
     return units;
@@ -195,7 +197,8 @@ class Synthesizer {
         const Bytes& units = pool(tensor);
         bytes.resize(tensor_bytes(tensor.type, elements));
         for (uint64_t to = 0; to < bytes.size(); to += unit_bytes) {
-          std::memcpy(bytes.data() + to, units.data() + random.below(kPoolUnits) * unit_bytes,
+          const uint64_t unit = random.below(units.size() / unit_bytes);
+          std::memcpy(bytes.data() + to, units.data() + unit * unit_bytes,
                       std::min<uint64_t>(unit_bytes, bytes.size() - to));
         }
       }

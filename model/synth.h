@@ -16,7 +16,7 @@ struct SynthOptions {
   std::string path = {};
   std::string architecture = "llama";
   std::string shape = "tiny";                     // see synth_shapes()
-  std::string quant = "q4_k_m";                   // f32 f16 bf16 q8_0 q4_0 q4_k_m q5_k_m q6_k
+  std::string quant = "q4_k_m";                   // see synth_quants()
   std::optional<uint32_t> layers = std::nullopt;  // instead of the shape's
   uint64_t seed = 1;
 };

@@ -28,6 +28,23 @@ const std::vector<SynthQuant>& all_synth_quants() {
       {"q4_k_m", 15, TensorType::kQ4_K, TensorType::kQ6_K},
       {"q5_k_m", 17, TensorType::kQ5_K, TensorType::kQ6_K},
       {"q6_k", 18, TensorType::kQ6_K, TensorType::kQ6_K},
+      {"q4_1", 3, TensorType::kQ4_1, TensorType::kQ4_1},
+      {"q5_0", 8, TensorType::kQ5_0, TensorType::kQ5_0},
+      {"q5_1", 9, TensorType::kQ5_1, TensorType::kQ5_1},
+      {"q2_k", 10, TensorType::kQ2_K, TensorType::kQ2_K},
+      {"q3_k", 11, TensorType::kQ3_K, TensorType::kQ3_K},
+      {"iq1_s", 24, TensorType::kIQ1_S, TensorType::kIQ1_S},
+      {"iq1_m", 31, TensorType::kIQ1_M, TensorType::kIQ1_M},
+      {"iq2_xxs", 19, TensorType::kIQ2_XXS, TensorType::kIQ2_XXS},
+      {"iq2_xs", 20, TensorType::kIQ2_XS, TensorType::kIQ2_XS},
+      {"iq2_s", 28, TensorType::kIQ2_S, TensorType::kIQ2_S},
+      {"iq3_xxs", 23, TensorType::kIQ3_XXS, TensorType::kIQ3_XXS},
+      {"iq3_s", 26, TensorType::kIQ3_S, TensorType::kIQ3_S},
+      {"iq4_nl", 25, TensorType::kIQ4_NL, TensorType::kIQ4_NL},
+      {"iq4_xs", 30, TensorType::kIQ4_XS, TensorType::kIQ4_XS},
+      {"tq1_0", 36, TensorType::kTQ1_0, TensorType::kTQ1_0},
+      {"tq2_0", 37, TensorType::kTQ2_0, TensorType::kTQ2_0},
+      {"mxfp4", 38, TensorType::kMXFP4, TensorType::kMXFP4},
   };
   return quants;
 }

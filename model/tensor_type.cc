@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <limits>
 #include <string>
 
 #include "base/text.h"
@@ -9,15 +10,32 @@
 namespace weft::model {
 namespace {
 
-constexpr std::array<TensorTypeInfo, 8> kSupported = {{
+constexpr std::array<TensorTypeInfo, 25> kSupported = {{
     {TensorType::kF32, "F32", 1, 4},
     {TensorType::kF16, "F16", 1, 2},
     {TensorType::kBF16, "BF16", 1, 2},
     {TensorType::kQ8_0, "Q8_0", 32, 34},
     {TensorType::kQ4_0, "Q4_0", 32, 18},
+    {TensorType::kQ4_1, "Q4_1", 32, 20},
+    {TensorType::kQ5_0, "Q5_0", 32, 22},
+    {TensorType::kQ5_1, "Q5_1", 32, 24},
+    {TensorType::kQ2_K, "Q2_K", 256, 84},
+    {TensorType::kQ3_K, "Q3_K", 256, 110},
     {TensorType::kQ4_K, "Q4_K", 256, 144},
     {TensorType::kQ5_K, "Q5_K", 256, 176},
     {TensorType::kQ6_K, "Q6_K", 256, 210},
+    {TensorType::kIQ1_S, "IQ1_S", 256, 50},
+    {TensorType::kIQ1_M, "IQ1_M", 256, 56},
+    {TensorType::kIQ2_XXS, "IQ2_XXS", 256, 66},
+    {TensorType::kIQ2_XS, "IQ2_XS", 256, 74},
+    {TensorType::kIQ2_S, "IQ2_S", 256, 82},
+    {TensorType::kIQ3_XXS, "IQ3_XXS", 256, 98},
+    {TensorType::kIQ3_S, "IQ3_S", 256, 110},
+    {TensorType::kIQ4_NL, "IQ4_NL", 32, 18},
+    {TensorType::kIQ4_XS, "IQ4_XS", 256, 136},
+    {TensorType::kTQ1_0, "TQ1_0", 256, 54},
+    {TensorType::kTQ2_0, "TQ2_0", 256, 66},
+    {TensorType::kMXFP4, "MXFP4", 32, 17},
 }};
 
 struct KnownType {
@@ -27,12 +45,9 @@ struct KnownType {
 
 // Types of the format that weft does not compute with. Numbers between that are missing here were
 // given out once and removed from the format (4, 5, 31 to 33, 36 to 38).
-constexpr KnownType kUnsupported[] = {
-    {3, "Q4_1"},   {6, "Q5_0"},     {7, "Q5_1"},    {9, "Q8_1"},     {10, "Q2_K"},  {11, "Q3_K"},
-    {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"}, {20, "IQ4_NL"},
-    {21, "IQ3_S"}, {22, "IQ2_S"},   {23, "IQ4_XS"}, {24, "I8"},      {25, "I16"},   {26, "I32"},
-    {27, "I64"},   {28, "F64"},     {29, "IQ1_M"},  {34, "TQ1_0"},   {35, "TQ2_0"}, {39, "MXFP4"},
-};
+constexpr KnownType kUnsupported[] = {{9, "Q8_1"},  {15, "Q8_K"}, {24, "I8"},  {25, "I16"},
+                                      {26, "I32"},  {27, "I64"},  {28, "F64"}, {40, "NVFP4"},
+                                      {41, "Q1_0"}, {42, "Q2_0"}};
 
 std::string supported_names() {
   std::string names;
@@ -55,6 +70,10 @@ Result<TensorTypeInfo> tensor_type_from_file(uint32_t number) {
   }
   return Error(ErrorCode::kCorrupt,
                cat("type number ", number, " is no tensor type or was removed from the format"));
+}
+
+std::span<const TensorTypeInfo> all_tensor_types() {
+  return kSupported;
 }
 
 const TensorTypeInfo& tensor_type_info(TensorType type) {
@@ -108,6 +127,12 @@ uint16_t f32_to_bf16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   if ((bits & 0x7FFFFFFF) > 0x7F800000) return uint16_t(bits >> 16 | 0x40);
   return uint16_t((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+float e8m0_to_f32(uint8_t exponent) {
+  if (exponent == 255) return std::numeric_limits<float>::quiet_NaN();
+  if (exponent == 0) return 0x1p-127f;  // below the normal numbers
+  return std::bit_cast<float>(uint32_t{exponent} << 23);
 }
 
 }  // namespace weft::model

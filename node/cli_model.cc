@@ -1,11 +1,15 @@
-// The commands about models: run, bench, logits, tokenize, detokenize, template, synth, info.
+// The commands about models: run, bench, logits, tokenize, detokenize, template, synth,
+// quantize, info.
 #include <cstdio>
 #include <memory>
 
+#include "kernels/cpu/thread_pool.h"
+#include "model/quantize_recipe.h"
 #include "node/cli.h"
 #include "node/command_bench.h"
 #include "node/command_info.h"
 #include "node/command_logits.h"
+#include "node/command_quantize.h"
 #include "node/command_run.h"
 #include "node/command_synth.h"
 #include "node/command_template.h"
@@ -23,8 +27,8 @@ struct ModelArgument {
   std::string dir = default_data_dir();
   std::vector<std::string> model_dirs;
 
-  void add_to(CLI::App* command) {
-    command->add_option("MODEL", model, kModelHelp)->required();
+  void add_to(CLI::App* command, const char* name = "MODEL") {
+    command->add_option(name, model, kModelHelp)->required();
     command->add_option("--model-dir", model_dirs, "a folder with .gguf files (repeatable)")
         ->allow_extra_args(false);
     command->add_option("--dir", dir, "the node's folder");
@@ -202,6 +206,31 @@ void add_synth(CLI::App& app, CliContext& context) {
   });
 }
 
+void add_quantize(CLI::App& app, CliContext& context) {
+  auto* command = app.add_subcommand("quantize", "write a model with fewer bits per weight");
+  auto options = std::make_shared<QuantizeOptions>();
+  auto argument = std::make_shared<ModelArgument>();
+  argument->add_to(command, "IN");
+  command->add_option("OUT", options->output, "the file to write")->required();
+  std::vector<std::string> types;
+  for (const model::QuantizeRecipe& recipe : model::quantize_recipes()) {
+    types.emplace_back(recipe.name);
+  }
+  command->add_option("--type", options->type, "the published mix to write")
+      ->required()
+      ->check(CLI::IsMember(types, CLI::ignore_case));
+  command->add_option("-t,--threads", options->threads, "0: one per core")
+      ->check(CLI::Range(0u, kernels::kPoolThreadsMax));
+  command->add_flag("--force", options->force, "replace OUT if it is there");
+  command->add_flag("--json", options->json, "one JSON object");
+  command->callback([&context, options, argument] {
+    run_command(context, [&]() -> Result<> {
+      WEFT_TRY(options->input, argument->find());
+      return quantize_model(*options);
+    });
+  });
+}
+
 void add_info(CLI::App& app, CliContext& context) {
   auto* command = app.add_subcommand("info", "what a model is and what it takes");
   auto json = std::make_shared<bool>(false);
@@ -226,6 +255,7 @@ void add_model_commands(CLI::App& app, CliContext& context) {
   add_detokenize(app, context);
   add_template(app, context);
   add_synth(app, context);
+  add_quantize(app, context);
   add_info(app, context);
 }
 

@@ -10,7 +10,9 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "kernels/bandwidth.h"
+#include "kernels/cpu/repack.h"
 #include "kernels/cpu/thread_pool.h"
+#include "kernels/weights.h"
 #include "node/cli.h"
 #include "node/model_path.h"
 #include "node/node.h"
@@ -210,10 +212,12 @@ double median(std::vector<double> values) {
 
 uint64_t weight_bytes_per_token(const model::Model& model) {
   uint64_t bytes = 0;
-  for (const model::GgufTensor* tensor : model.slice_tensors(0, model.config().layer_count)) {
+  kernels::SliceWeights places;
+  for (const kernels::SliceTensor& entry :
+       kernels::list_slice_tensors(model, 0, model.config().layer_count, places)) {
     const bool only_looked_up =
-        tensor == &model.token_embedding() && &model.output() != &model.token_embedding();
-    if (!only_looked_up) bytes += tensor->bytes;
+        entry.use == kernels::WeightUse::kLookup && entry.tensor->dims.size() > 1;
+    if (!only_looked_up) bytes += kernels::kept_bytes(*entry.tensor, entry.use);
   }
   return bytes;
 }

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cstdio>
 #include <iomanip>
+#include <map>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "kernels/cpu/repack.h"
 #include "kernels/slice_memory.h"
+#include "kernels/weights.h"
 #include "model/info.h"
 #include "node/local_engine.h"
 
@@ -17,9 +20,17 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// The tensors of one type of the file, in memory on the cpu backend (kernels/cpu/repack.h).
+struct KeptShare {
+  kernels::KeptAs as;
+  uint64_t bytes = 0;
+};
+
 struct Facts {
   model::ModelInfo info;
-  uint32_t context = 0;  // tokens the memory is stated for
+  std::map<model::TensorType, KeptShare> kept;
+  uint64_t layer_memory_max = 0;  // the largest layer's weights
+  uint32_t context = 0;           // tokens the memory is stated for
   kernels::SliceMemory memory;
   std::string tokenizer;
   bool chat_template = false;
@@ -37,10 +48,14 @@ Json facts_json(const Facts& facts) {
   const model::ModelConfig& config = facts.info.config;
   Json types = Json::array();
   for (const model::TypeShare& share : facts.info.types) {
+    const KeptShare& kept = facts.kept.at(share.type);
     types.push_back({{"type", quantization_name(share.type)},
                      {"tensors", share.tensors},
                      {"bytes", share.bytes},
-                     {"elements", share.elements}});
+                     {"elements", share.elements},
+                     {"computed_as", quantization_name(kept.as.type)},
+                     {"rounded", !kept.as.exact},
+                     {"memory_bytes", kept.bytes}});
   }
   return {
       {"name", config.name},
@@ -60,6 +75,7 @@ Json facts_json(const Facts& facts) {
       {"context_length", config.context_length},
       {"tied_output", facts.info.tied_output},
       {"layer_bytes_max", facts.info.layer_bytes_max},
+      {"layer_memory_bytes_max", facts.layer_memory_max},
       {"kv_bytes_per_token",
        {{"f16", facts.info.kv_bytes_per_token_f16}, {"f32", facts.info.kv_bytes_per_token_f32}}},
       {"memory",
@@ -70,6 +86,33 @@ Json facts_json(const Facts& facts) {
         {"total_bytes", facts.memory_bytes()}}},
       {"tokenizer", facts.tokenizer},
       {"chat_template", facts.chat_template}};
+}
+
+// What becomes of a type that is not computed as it is.
+std::string kept_text(model::TensorType type, const KeptShare& kept) {
+  if (kept.as.type == type) return "";
+  return cat("; computed as ", quantization_name(kept.as.type),
+             kept.as.exact ? " (same values): " : " (rounded to 8 bits): ",
+             format_bytes(kept.bytes), " in memory");
+}
+
+void add_kept(const model::Model& model, Facts& facts) {
+  for (const model::TypeShare& share : facts.info.types) {
+    facts.kept[share.type].as = kernels::kept_as(share.type);
+  }
+  kernels::SliceWeights places;
+  for (const kernels::SliceTensor& entry :
+       kernels::list_slice_tensors(model, 0, model.config().layer_count, places)) {
+    facts.kept[entry.tensor->type].bytes += kernels::kept_bytes(*entry.tensor, entry.use);
+  }
+  for (uint32_t i = 0; i < model.config().layer_count; ++i) {
+    uint64_t bytes = 0;
+    for (const model::GgufTensor* tensor : model.layer(i).present()) {
+      bytes += kernels::kept_bytes(*tensor, tensor->dims.size() > 1 ? kernels::WeightUse::kMatmul
+                                                                    : kernels::WeightUse::kLookup);
+    }
+    facts.layer_memory_max = std::max(facts.layer_memory_max, bytes);
+  }
 }
 
 std::string facts_text(const Facts& facts) {
@@ -87,10 +130,10 @@ std::string facts_text(const Facts& facts) {
   for (const model::TypeShare& share : facts.info.types) {
     line(&share == &facts.info.types[0] ? "quantization" : "",
          cat(quantization_name(share.type), "  ", share.tensors, " tensors, ",
-             format_bytes(share.bytes)));
+             format_bytes(share.bytes), kept_text(share.type, facts.kept.at(share.type))));
   }
-  line("layers",
-       cat(config.layer_count, ", the largest ", format_bytes(facts.info.layer_bytes_max)));
+  line("layers", cat(config.layer_count, ", the largest ", format_bytes(facts.layer_memory_max),
+                     " in memory"));
   line("width", cat(config.hidden_dim, ", feed-forward ", config.ffn_dim));
   line("heads", cat(config.head_count, " of ", config.head_dim, ", ", config.kv_head_count,
                     " for keys and values"));
@@ -112,6 +155,7 @@ Result<> show_model(const std::string& model_path, bool json) {
   WEFT_TRY(const model::Model model, model::Model::open(model_path));
   Facts facts;
   facts.info = model::describe_model(model);
+  add_kept(model, facts);
   WEFT_TRY(facts.context, context_of(model.config(), 0));
   kernels::SliceOptions slice;
   slice.last_layer = model.config().layer_count;

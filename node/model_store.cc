@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "kernels/cpu/repack.h"
 #include "node/have_file.h"
 
 namespace weft::node {
@@ -24,14 +25,19 @@ constexpr size_t kFilesMax = 256;             // models looked at in the folders
 constexpr uint64_t kHashStepBytes = 16 * 1024 * 1024;
 constexpr size_t kNameBytesMax = 200;
 
-transport::LayerShape shape_of(std::span<const model::GgufTensor* const> tensors) {
+// What tensors cost a node: the bytes they take in its memory and the type they are computed as,
+// which for some types of the file is another (kernels/cpu/repack.h). `use` is that of matrices.
+transport::LayerShape shape_of(std::span<const model::GgufTensor* const> tensors,
+                               kernels::WeightUse use) {
   transport::LayerShape shape;
   std::map<uint32_t, uint64_t> bytes_by_type;
   for (const model::GgufTensor* tensor : tensors) {
-    shape.bytes += tensor->bytes;
-    if (tensor->dims.size() < 2) continue;
+    const bool matrix = tensor->dims.size() >= 2;
+    const uint64_t bytes = kernels::kept_bytes(*tensor, matrix ? use : kernels::WeightUse::kLookup);
+    shape.bytes += bytes;
+    if (!matrix) continue;
     shape.parameters += tensor->elements;
-    bytes_by_type[uint32_t(tensor->type)] += tensor->bytes;
+    bytes_by_type[uint32_t(kernels::kept_as(tensor->type).type)] += bytes;
   }
   uint64_t most = 0;
   for (const auto& [type, bytes] : bytes_by_type) {
@@ -73,10 +79,10 @@ transport::ModelOffer offer_of(const StoredModel& stored) {
   offer.kv_bytes_per_token_layer = uint64_t{2} * config.kv_dim() * sizeof(uint16_t);  // f16
   const model::GgufTensor* embedding[] = {&model.token_embedding()};
   const model::GgufTensor* head[] = {&model.output_norm(), &model.output()};
-  offer.embedding = shape_of(embedding);
-  offer.head = shape_of(head);
+  offer.embedding = shape_of(embedding, kernels::WeightUse::kLookup);
+  offer.head = shape_of(head, kernels::WeightUse::kMatmul);
   for (uint32_t l = 0; l < config.layer_count; ++l) {
-    offer.layers.push_back(shape_of(model.layer(l).present()));
+    offer.layers.push_back(shape_of(model.layer(l).present(), kernels::WeightUse::kMatmul));
   }
   return offer;
 }

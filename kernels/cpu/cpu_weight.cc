@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "kernels/cpu/panel.h"
+#include "kernels/cpu/repack.h"
 
 namespace weft::kernels {
 namespace {
@@ -31,7 +32,15 @@ Result<std::unique_ptr<CpuWeight>> CpuWeight::load(const TensorView& tensor, Wei
   return weight;
 }
 
+void CpuWeight::keep_as(model::TensorType type) {
+  const model::TensorTypeInfo& info = model::tensor_type_info(type);
+  type_ = type;
+  row_bytes_ = uint64_t{cols() / info.block_elements} * info.block_bytes;
+}
+
 Result<> CpuWeight::load_panels(const TensorView& tensor, ThreadPool& pool) {
+  const uint64_t file_row_bytes = row_bytes_;
+  keep_as(kept_as(tensor.type).type);
   const uint64_t one_panel = kernels::panel_bytes(type_, cols());
   const uint32_t panels = panel_count(rows());
   WEFT_TRY(memory_, MappedMemory::create(one_panel * panels));
@@ -43,24 +52,34 @@ Result<> CpuWeight::load_panels(const TensorView& tensor, ThreadPool& pool) {
     for (uint64_t p = begin; p < end; ++p) {
       const uint32_t first = uint32_t(p * kPanelRows);
       const uint32_t count = std::min(kPanelRows, rows() - first);
-      pack_panel(type_, tensor.data.data() + first * row_bytes_, row_bytes_, count, cols(),
-                 memory_.data() + p * one_panel);
+      repack_panel(tensor.type, tensor.data.data() + first * file_row_bytes, file_row_bytes, count,
+                   cols(), memory_.data() + p * one_panel);
     }
-    const uint64_t read_from = begin * kPanelRows * row_bytes_;
-    const uint64_t read_to = std::min<uint64_t>(end * kPanelRows, rows()) * row_bytes_;
+    const uint64_t read_from = begin * kPanelRows * file_row_bytes;
+    const uint64_t read_to = std::min<uint64_t>(end * kPanelRows, rows()) * file_row_bytes;
     if (tensor.done_with) tensor.done_with(tensor.data.subspan(read_from, read_to - read_from));
   });
   return {};
 }
 
 Result<> CpuWeight::load_rows(const TensorView& tensor, ThreadPool& pool) {
-  const ByteView data = tensor.data;
-  WEFT_TRY(memory_, MappedMemory::create(data.size()));
-  pool.parallel_for(chunk_count(data.size(), kCopyChunkBytes), [&](uint32_t chunk) {
-    const uint64_t begin = chunk * kCopyChunkBytes;
-    const uint64_t count = std::min<uint64_t>(kCopyChunkBytes, data.size() - begin);
-    std::memcpy(memory_.data() + begin, data.data() + begin, count);
-    if (tensor.done_with) tensor.done_with(data.subspan(begin, count));
+  const uint64_t file_row_bytes = row_bytes_;
+  // A row that is looked up must have the values that a product sees where it is both, or a split
+  // of a model with tied embeddings would not compute what one node does.
+  if (!kept_as(tensor.type).exact) keep_as(kept_as(tensor.type).type);
+  WEFT_TRY(memory_, MappedMemory::create(rows() * row_bytes_));
+  const uint64_t per_chunk = std::max<uint64_t>(1, kCopyChunkBytes / row_bytes_);
+  pool.parallel_for(chunk_count(rows(), per_chunk), [&](uint32_t chunk) {
+    const uint64_t begin = chunk * per_chunk;
+    const uint64_t count = std::min<uint64_t>(per_chunk, rows() - begin);
+    const ByteView in_file = tensor.data.subspan(begin * file_row_bytes, count * file_row_bytes);
+    uint8_t* to = memory_.data() + begin * row_bytes_;
+    if (type_ == tensor.type) {
+      std::memcpy(to, in_file.data(), in_file.size());
+    } else {
+      repack(tensor.type, in_file, {to, count * row_bytes_});
+    }
+    if (tensor.done_with) tensor.done_with(in_file);
   });
   return {};
 }

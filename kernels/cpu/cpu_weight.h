@@ -1,4 +1,5 @@
-// CpuWeight: a tensor in the cpu's layout: panels for products, the file's rows for look-ups.
+// CpuWeight: a tensor in the cpu's layout: panels for products, the file's rows for look-ups. A
+// type that panels have no layout for is kept as one that they have: repack.h.
 #pragma once
 
 #include <memory>
@@ -18,6 +19,7 @@ class CpuWeight final : public Weight {
                                                  ThreadPool& pool);
 
   uint64_t bytes() const override { return memory_.size(); }
+  // What it is kept as.
   model::TensorType type() const { return type_; }
   bool has_panels() const { return panel_bytes_ != 0; }
 
@@ -26,14 +28,15 @@ class CpuWeight final : public Weight {
   const uint8_t* panel(uint32_t index) const { return memory_.data() + index * panel_bytes_; }
   // Values of a look-up tensor of type F32, [rows * cols].
   std::span<const float> values() const;
-  // Decodes one row to f32; out is [cols]. From panels too, bit for bit. `scratch` holds a row of
-  // the file's blocks: row_bytes().
+  // Decodes one row to f32; out is [cols]. From panels too: the same bits as from rows. `scratch`
+  // holds a row of blocks: row_bytes().
   void read_row(uint32_t row, std::span<float> out, std::span<uint8_t> scratch) const;
   uint64_t row_bytes() const { return row_bytes_; }
 
  private:
   CpuWeight(const TensorView& tensor, uint64_t row_bytes)
       : Weight(tensor.rows, tensor.cols), type_(tensor.type), row_bytes_(row_bytes) {}
+  void keep_as(model::TensorType type);
   Result<> load_panels(const TensorView& tensor, ThreadPool& pool);
   Result<> load_rows(const TensorView& tensor, ThreadPool& pool);
   Result<> load_vector(ByteView data);

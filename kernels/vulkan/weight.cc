@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/cpu/panel.h"
+#include "kernels/cpu/repack.h"
 #include "kernels/memory.h"
 
 namespace weft::kernels {
@@ -49,6 +50,7 @@ Result<> VulkanWeight::load_vector(const TensorView& tensor, VulkanMemory& memor
 Result<> VulkanWeight::load_panels(const TensorView& tensor, VulkanMemory& memory,
                                    VulkanUpload& upload) {
   WEFT_TRY(const uint64_t row_bytes, row_bytes_of(tensor));
+  type_ = kept_as(tensor.type).type;
   const uint64_t one_panel = panel_bytes(type_, cols());
   if (one_panel > memory.buffer_bytes_max()) {
     return Error(ErrorCode::kInvalid, "a row of the tensor is too long for the Vulkan device");
@@ -68,8 +70,8 @@ Result<> VulkanWeight::load_panels(const TensorView& tensor, VulkanMemory& memor
       std::fill(packed.begin(), packed.end(), uint8_t{0});
       for (uint32_t p = 0; p < now; ++p) {
         const uint32_t row = (first + done + p) * kPanelRows;
-        pack_panel(type_, tensor.data.data() + row * row_bytes, row_bytes,
-                   std::min(kPanelRows, rows() - row), cols(), packed.data() + p * one_panel);
+        repack_panel(tensor.type, tensor.data.data() + row * row_bytes, row_bytes,
+                     std::min(kPanelRows, rows() - row), cols(), packed.data() + p * one_panel);
       }
       WEFT_CHECK(upload.write(*part.buffer, done * one_panel,
                               ByteView(packed).first(now * one_panel)));

@@ -130,6 +130,33 @@ def check_models(lab):
     expect("half" not in names, "the truncated model is offered")
 
 
+def check_quantize(lab):
+    """A quantized model answers; wrong types are refused; Ctrl-C leaves no part of a file."""
+    node = Node(lab, "quantizer")
+    model = os.path.join(lab.model_dir(), "weft-tiny.gguf")
+    out = os.path.join(lab.dir, "quantized.gguf")
+    told = json.loads(node.weft("quantize", model, out, "--type", "q4_k_m", "--json").stdout)
+    expect(told["output_bytes"] == os.path.getsize(out), f"{told}")
+    expect(told["relative_error"] < 0.07, f"{told}")
+    answer = json.loads(node.weft("run", out, "-p", "What is 27 + 58?", "--temp", "0",
+                                  "--json").stdout)["text"]
+    expect("85" in answer, f"the quantized model says {answer!r}")
+    refused(node, "quantize", model, out, "--type", "q4_k_m", says=["--force"])
+    refused(node, "quantize", model, model, "--type", "q4_k_m", "--force",
+            says=["the file to read"])
+    refused(node, "quantize", model, out, "--type", "q9_z", exits=(2,), says=["Q4_K_M"])
+    refused(node, "quantize", out, out + "2", "--type", "q8_0", says=["already", "F16"])
+    big, part = os.path.join(lab.dir, "big.gguf"), os.path.join(lab.dir, "big-q.gguf.part")
+    node.weft("synth", big, "--shape", "small", "--layers", "16", "--quant", "f16")
+    running = node.spawn("quantize", big, part.removesuffix(".part"), "--type", "q4_k_m",
+                         "--threads", "1")
+    wait_for("the partial file", lambda: os.path.exists(part), 20)
+    running.send_signal(signal.SIGINT)
+    ended = running.wait(timeout=10 * PATIENCE)
+    expect(ended == 130, f"Ctrl-C: exit {ended}")
+    expect(not [name for name in os.listdir(lab.dir) if "big-q" in name], "a part was left behind")
+
+
 def check_cache_type(lab):
     """A mesh with an 8-bit KV cache answers as one process with such a cache does."""
     nodes = lab.loopback_mesh("--kv", "q8_0", "--min-nodes", "2", names=("left", "right"))
@@ -150,7 +177,7 @@ def main():
     need_model()
     with Lab(sys.argv[1]) as lab:
         for check in [check_interrupt, check_flags, check_codes, check_key_mode, check_models,
-                      check_cache_type]:
+                      check_quantize, check_cache_type]:
             print(f"== {check.__name__}")
             check(lab)
 

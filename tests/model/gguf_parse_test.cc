@@ -225,7 +225,7 @@ TEST(HostileGguf, WhoseOffsetPlusSizeWrapsIsRefused) {
 TEST(HostileGguf, WithAnInvalidRemovedOrUnsupportedTypeIsRefused) {
   expect_refused(one_tensor({256}, 4, 0), ErrorCode::kCorrupt, "tensor w: type number 4");
   expect_refused(one_tensor({256}, 255, 0), ErrorCode::kCorrupt, "type number 255");
-  expect_refused(one_tensor({256}, 16, 0), ErrorCode::kUnsupported, "tensor w: type IQ2_XXS");
+  expect_refused(one_tensor({256}, 40, 0), ErrorCode::kUnsupported, "tensor w: type NVFP4");
 }
 
 TEST(HostileGguf, WhoseRowsAreNoWholeBlocksIsRefused) {

@@ -80,6 +80,22 @@ TEST(MappedFile, WhatIsForgottenIsNoMemoryOfOursAndReadsTheSameAgain) {
   EXPECT_FALSE(file.damaged());
 }
 
+TEST(MappedFile, ReadingOnDoesNotBringBackWhatWasForgotten) {
+  constexpr size_t kLarge = 64 << 20, kStep = 512 << 10;
+  const test::TemporaryFolder folder;
+  write_bytes(folder / "m", Bytes(kLarge, 1));
+  const MappedFile file = MappedFile::open(folder / "m").value();
+  const uint64_t before = resident_bytes();
+  uint64_t total = 0;
+  for (size_t at = 0; at < kLarge; at += kStep) {
+    const ByteView part = file.bytes().subspan(at, kStep);
+    total += sum(part);
+    file.forget(part);
+  }
+  EXPECT_EQ(total, kLarge);
+  EXPECT_LT(resident_bytes(), before + kLarge / 4);
+}
+
 TEST(MappedFile, AGgufTruncatedWhileMappedSurvivesAndIsDamaged) {
   const test::TemporaryFolder folder;
   write_bytes(folder / "m", GgufBytes()

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "model/model.h"
 #include "model/tokenizer.h"
 #include "tests/support/support.h"
@@ -18,8 +19,10 @@ using ::testing::HasSubstr;
 
 TEST(Synth, EveryQuantizationOpensAsAModelWithATokenizer) {
   const test::TemporaryFolder folder;
-  for (const std::string quant :
-       {"f32", "f16", "bf16", "q8_0", "q4_0", "q4_k_m", "q5_k_m", "q6_k"}) {
+  std::vector<std::string> quants = split(synth_quants(), ',');
+  EXPECT_EQ(quants.size(), 25u);
+  for (std::string& quant : quants) {
+    quant = trim(quant);
     const std::string path = folder / quant;
     const auto written = write_synthetic({.path = path, .shape = "tiny", .quant = quant});
     ASSERT_TRUE(written.ok()) << written.error().message;
@@ -75,6 +78,25 @@ TEST(Synth, TheMixOfQ4KMIsAsPublished) {
   }
   EXPECT_EQ(more, "6644644644644666");
   EXPECT_EQ(model->output().type, TensorType::kQ6_K);
+}
+
+TEST(Synth, AModelOfEachTypeHasMatricesOfThatType) {
+  const test::TemporaryFolder folder;
+  for (const TensorTypeInfo& info : all_tensor_types()) {
+    std::string quant(info.name);
+    for (char& c : quant) c = char(std::tolower(c));
+    if (info.type == TensorType::kQ4_K || info.type == TensorType::kQ5_K) quant += "_m";
+    const std::string path = folder / quant;
+    ASSERT_TRUE(write_synthetic({.path = path, .shape = "tiny", .quant = quant, .layers = 1}).ok());
+    const auto model = Model::open(path);
+    ASSERT_TRUE(model.ok());
+    EXPECT_EQ(model->layer(0).attn_q->type, info.type);
+    std::vector<float> values(model->layer(0).attn_q->elements);
+    dequantize(info.type, model->file().data(*model->layer(0).attn_q), values);
+    double squares = 0;
+    for (const float value : values) squares += double(value) * value;
+    EXPECT_NEAR(std::sqrt(squares / double(values.size())), 1 / 16.0, 0.15 / 16) << info.name;
+  }
 }
 
 TEST(Synth, ProgressEndsAtTheTotal) {

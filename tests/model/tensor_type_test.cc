@@ -18,21 +18,23 @@ TEST(TensorType, EverySupportedNumberComesBackWithItsBlock) {
   EXPECT_EQ(q6_k->name, "Q6_K");
   EXPECT_EQ(q6_k->block_elements, 256u);
   EXPECT_EQ(q6_k->block_bytes, 210u);
-  for (const uint32_t number : {0u, 1u, 2u, 8u, 12u, 13u, 14u, 30u}) {
-    const auto info = tensor_type_from_file(number);
-    ASSERT_TRUE(info.ok()) << number;
-    EXPECT_EQ(uint32_t(info->type), number);
+  EXPECT_EQ(all_tensor_types().size(), 25u);
+  for (const TensorTypeInfo& listed : all_tensor_types()) {
+    const auto info = tensor_type_from_file(uint32_t(listed.type));
+    ASSERT_TRUE(info.ok()) << listed.name;
+    EXPECT_EQ(info->name, listed.name);
     EXPECT_EQ(tensor_type_info(info->type).name, info->name);
     EXPECT_EQ(tensor_bytes(info->type, 2 * info->block_elements), 2 * info->block_bytes);
   }
 }
 
 TEST(TensorType, ATypeOfTheFormatThatIsNotComputedIsNamed) {
-  const auto type = tensor_type_from_file(39);
+  const auto type = tensor_type_from_file(40);
   ASSERT_FALSE(type.ok());
   EXPECT_EQ(type.error().code, ErrorCode::kUnsupported);
-  EXPECT_THAT(type.error().message, HasSubstr("MXFP4"));
-  EXPECT_THAT(type.error().message, HasSubstr("Q4_K"));
+  EXPECT_THAT(type.error().message, HasSubstr("type NVFP4 is not supported"));
+  EXPECT_THAT(type.error().message, HasSubstr("Q4_K, "));
+  EXPECT_THAT(type.error().message, HasSubstr(", MXFP4)"));
 }
 
 TEST(TensorType, RemovedAndUnknownNumbersAreCorrupt) {
@@ -72,6 +74,13 @@ TEST(Bfloat, RoundsToNearestEvenAndKeepsNaN) {
   EXPECT_EQ(f32_to_bf16(1.0f + 0x3p-8f), 0x3F82);
   const float quiet_bits_cut_off = std::bit_cast<float>(0x7F800001u);
   EXPECT_TRUE(std::isnan(bf16_to_f32(f32_to_bf16(quiet_bits_cut_off))));
+}
+
+TEST(E8m0, IsAPowerOfTwoAndNoNumberAt255) {
+  for (int exponent = 0; exponent < 255; ++exponent) {
+    EXPECT_EQ(e8m0_to_f32(uint8_t(exponent)), float(std::ldexp(1.0, exponent - 127)));
+  }
+  EXPECT_TRUE(std::isnan(e8m0_to_f32(255)));
 }
 
 }  // namespace

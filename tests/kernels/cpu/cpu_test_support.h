@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <string>
@@ -20,10 +21,22 @@
 
 namespace weft::kernels {
 
+// The types that panels have a layout for.
 inline constexpr model::TensorType kAllTypes[] = {
     model::TensorType::kF32,  model::TensorType::kF16,  model::TensorType::kBF16,
     model::TensorType::kQ8_0, model::TensorType::kQ4_0, model::TensorType::kQ4_K,
     model::TensorType::kQ5_K, model::TensorType::kQ6_K};
+
+// The others: see kernels/cpu/repack.h.
+inline std::vector<model::TensorType> repacked_types() {
+  std::vector<model::TensorType> types;
+  for (const model::TensorTypeInfo& info : model::all_tensor_types()) {
+    if (std::find(std::begin(kAllTypes), std::end(kAllTypes), info.type) == std::end(kAllTypes)) {
+      types.push_back(info.type);
+    }
+  }
+  return types;
+}
 
 // Every table that this processor can run, natively or emulated.
 inline std::vector<const KernelTable*> tables() {
@@ -96,6 +109,32 @@ inline Tensor make_tensor(model::TensorType type, uint32_t rows, uint32_t cols, 
       case model::TensorType::kQ6_K:
         put_half(tensor.data, at + 208, 1e-4 * scale);
         break;
+      case model::TensorType::kQ2_K:
+        put_half(tensor.data, at + 80, 1e-2 * scale);
+        put_half(tensor.data, at + 82, 1e-2 * (2 * random.uniform() - 1));
+        break;
+      case model::TensorType::kQ3_K:
+        put_half(tensor.data, at + 108, 1e-3 * scale);
+        break;
+      case model::TensorType::kTQ1_0:
+        put_half(tensor.data, at + 52, scale);
+        break;
+      case model::TensorType::kTQ2_0:
+        put_half(tensor.data, at + 64, scale);
+        break;
+      case model::TensorType::kMXFP4:
+        tensor.data[at] = uint8_t(120 + random.below(8));
+        break;
+      case model::TensorType::kIQ1_M: {
+        const uint16_t half = model::f32_to_f16(float(0.1 * scale));
+        for (int i = 0; i < 4; ++i) {
+          uint8_t& byte = tensor.data[at + 49 + 2 * i];
+          byte = uint8_t((byte & 15) | (half >> (4 * i) & 15) << 4);
+        }
+        break;
+      }
+      case model::TensorType::kQ4_1:
+      case model::TensorType::kQ5_1:
       case model::TensorType::kQ4_K:
       case model::TensorType::kQ5_K:
         put_half(tensor.data, at, 1e-3 * scale);

@@ -15,11 +15,11 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/sampling.h"
 #include "model/char_set.h"
 
 namespace weft::model {
 
-inline constexpr size_t kGrammarBytesMax = 96 * 1024;
 inline constexpr size_t kGrammarElementsMax = 1 << 17;
 inline constexpr size_t kGrammarRulesMax = 1 << 14;
 inline constexpr size_t kGrammarNestingMax = 64;     // of groups

@@ -110,6 +110,11 @@ std::string Tokenizer::decode(const std::vector<TokenId>& tokens, bool with_spec
   return text;
 }
 
+std::pair<size_t, size_t> Tokenizer::find_special(std::string_view text, size_t from) const {
+  const SpecialTokens::Match match = state_->with_control.next(state_->vocabulary, text, from);
+  return {match.begin, match.bytes};
+}
+
 uint32_t Tokenizer::vocab_size() const {
   return state_->vocabulary.size();
 }

@@ -18,6 +18,7 @@ struct RunOptions {
   SamplingParams sampling;
   std::optional<uint64_t> seed;  // none: random
   std::vector<std::string> stop;
+  std::string grammar_file, schema_file;  // at most one: what the answer follows
   uint32_t threads = 0;
   std::string backend = "auto";
   uint32_t context = 0;

@@ -6,7 +6,6 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "model/sampler.h"
 
 namespace weft::node {
 namespace {
@@ -131,7 +130,7 @@ void SliceCompute::carry_out(LoadRequest& request) {
     return;
   }
   const kernels::SliceMemory memory = (*slice)->memory();
-  slices_[request.epoch] = {std::move(request.model), std::move(*slice)};
+  slices_[request.epoch] = {std::move(request.model), std::move(*slice), {}};
   log_info("slice.loaded", {{"epoch", request.epoch.value},
                             {"layers", cat(request.first_layer, "-", request.last_layer - 1)},
                             {"weights", format_bytes(memory.weight_bytes)},
@@ -146,7 +145,10 @@ void SliceCompute::carry_out(Drop& drop) {
 }
 
 void SliceCompute::carry_out(Release& release) {
-  if (Loaded* on = loaded(release.epoch)) on->slice->release(release.session);
+  Loaded* on = loaded(release.epoch);
+  if (!on) return;
+  on->slice->release(release.session);
+  on->constraints.release(release.session);
 }
 
 void SliceCompute::carry_out(Submit& submit) {
@@ -224,12 +226,14 @@ Result<> SliceCompute::forward(Loaded& on, const mesh::BatchJob& batch,
     } else if (sequence.sample) {
       const std::span<const float> logits(result.logits.data() + logits_row * config.vocab_size,
                                           config.vocab_size);
-      auto token = model::sample(logits, sequence.sampling, sequence.history,
-                                 uint64_t(sequence.first_position) + sequence.row_count);
-      if (token.ok()) {
-        out.token = *token;
+      auto drawn = on.constraints.draw(on.model->file(), sequence.session, logits,
+                                       sequence.sampling, sequence.history,
+                                       uint64_t(sequence.first_position) + sequence.row_count);
+      if (drawn.ok()) {
+        out.token = drawn->token;
+        out.logprobs = std::move(drawn->logprobs);
       } else {
-        out.error = std::move(token).error();
+        out.error = std::move(drawn).error();
       }
       ++logits_row;
     }

@@ -18,6 +18,7 @@
 #include "kernels/slice.h"
 #include "mesh/compute.h"
 #include "model/model.h"
+#include "node/constraints.h"
 #include "node/trace.h"
 
 namespace weft::node {
@@ -93,6 +94,7 @@ class SliceCompute {
   struct Loaded {
     std::shared_ptr<const model::Model> model;  // it outlives the slice
     std::unique_ptr<kernels::Slice> slice;
+    Constraints constraints;
   };
 
   void run();

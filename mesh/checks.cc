@@ -100,11 +100,23 @@ Result<> check_sampling(const SamplingParams& sampling) {
   const bool ok = std::isfinite(sampling.temperature) && sampling.temperature >= 0 &&
                   std::isfinite(sampling.top_p) && sampling.top_p > 0 && sampling.top_p <= 1 &&
                   std::isfinite(sampling.min_p) && sampling.min_p >= 0 && sampling.min_p <= 1 &&
-                  std::isfinite(sampling.repetition_penalty) && sampling.repetition_penalty > 0;
+                  std::isfinite(sampling.repetition_penalty) && sampling.repetition_penalty > 0 &&
+                  std::isfinite(sampling.presence_penalty) &&
+                  std::isfinite(sampling.frequency_penalty) &&
+                  sampling.logprobs <= kTopLogprobsMax + 1 &&
+                  sampling.logit_bias.size() <= kLogitBiasMax &&
+                  std::all_of(sampling.logit_bias.begin(), sampling.logit_bias.end(),
+                              [](const LogitBias& bias) { return std::isfinite(bias.bias); });
   if (!ok) {
     return invalid(
         "sampling parameters out of range: temperature >= 0, top_p in (0, 1], "
-        "min_p in [0, 1], repetition_penalty > 0");
+        "min_p in [0, 1], repetition_penalty > 0, finite penalties and biases");
+  }
+  if (sampling.grammar && sampling.grammar->size() > kGrammarBytesMax) {
+    return invalid(cat("a grammar of ", sampling.grammar->size(), " bytes"));
+  }
+  if (sampling.drawn.size() > kDrawnMax) {
+    return invalid(cat(sampling.drawn.size(), " tokens with a grammar"));
   }
   return {};
 }
@@ -125,6 +137,7 @@ Result<> check_step(const Step& step, const Propose& plan, size_t index, NodeId 
   if (step.history.size() > transport::kHistoryMax) return invalid("too long a history");
   WEFT_CHECK(check_tokens(step.history, plan.vocab_size));
   WEFT_CHECK(check_sampling(step.sampling));
+  WEFT_CHECK(check_tokens(step.sampling.drawn, plan.vocab_size));
   if (index == 0) {
     if (step.tokens.size() != rows || !step.hidden.empty()) {
       return invalid(cat(step.tokens.size(), " tokens for ", rows, " rows"));

@@ -25,7 +25,7 @@ struct BatchSequence {
   uint32_t reserve_tokens = 0;  // KV positions to hold before its first rows run; kExhausted if not
   bool sample = false;          // last stage: draw a token from the last row's logits
   SamplingParams sampling;      // if sample; the drawn token's position is first + row_count
-  std::vector<TokenId> history;     // if sample: tokens for the repetition penalty, newest last
+  std::vector<TokenId> history;     // if sample: tokens for the penalties, newest last
   std::vector<TokenId> tokens;      // first stage: [row_count]
   std::vector<SharedBytes> hidden;  // other stages: pieces that make [row_count, hidden_dim] f32
 };
@@ -41,6 +41,7 @@ struct SequenceOutput {
   std::optional<Error> error;  // this sequence failed (kExhausted: no KV room); the others ran
   SharedBytes hidden;          // [row_count, hidden_dim] f32, unless this is the last stage
   TokenId token = 0;           // last stage, if sample
+  std::vector<TokenLogprob> logprobs = {};  // if asked for: of the token, then of the likeliest
 };
 
 struct BatchOutput {

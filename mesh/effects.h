@@ -60,6 +60,7 @@ struct TokenOut {
   SessionId session;
   uint32_t position = 0;  // in prompt and answer together
   TokenId token = 0;
+  std::vector<TokenLogprob> logprobs = {};  // as in transport::Token
 };
 // Rows of the prompt that have passed the last stage.
 struct SessionProgress {

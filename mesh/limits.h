@@ -107,10 +107,18 @@ inline constexpr Duration kHolderSilence = seconds(5);
 inline constexpr int kHolderStrikesMax = 3;
 inline constexpr int kItemAttemptsMax = 4;
 
-// Rows of hidden_dim floats that fit one frame, and a prefill chunk at most.
-inline constexpr uint32_t rows_per_step(uint32_t hidden_dim) {
-  const uint64_t fit = transport::kPayloadBytesMax / (uint64_t{hidden_dim} * sizeof(float));
-  return fit < kPrefillChunk ? uint32_t(fit) : kPrefillChunk;
+// Rows of hidden_dim floats that fit one frame, and a prefill chunk at most; `beside` bytes of the
+// frame are taken, which one row must do with.
+inline constexpr uint32_t rows_per_step(uint32_t hidden_dim, size_t beside = 0) {
+  const uint64_t row_bytes = uint64_t{hidden_dim} * sizeof(float);
+  const uint64_t fit = (transport::kPayloadBytesMax - beside) / row_bytes;
+  const uint64_t rows = beside > 0 && fit == 0 ? 1 : fit;
+  return rows < kPrefillChunk ? uint32_t(rows) : kPrefillChunk;
+}
+// What a grammar takes of a frame.
+inline size_t grammar_bytes(const SamplingParams& sampling) {
+  if (!sampling.grammar) return 0;
+  return sampling.grammar->size() + sampling.drawn.size() * sizeof(TokenId);
 }
 
 }  // namespace weft::mesh

@@ -1,6 +1,7 @@
 #include "mesh/sessions.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/log.h"
@@ -37,6 +38,12 @@ Result<> check_prompt(const std::vector<TokenId>& tokens, ModelId model,
   return {};
 }
 
+bool fit_vocabulary(const std::vector<TokenLogprob>& logprobs, uint32_t vocab_size) {
+  return std::all_of(logprobs.begin(), logprobs.end(), [&](const TokenLogprob& one) {
+    return one.token >= 0 && uint32_t(one.token) < vocab_size && !std::isnan(one.logprob);
+  });
+}
+
 }  // namespace
 
 Result<SessionId> Sessions::open(GenerateRequest request, const NoPlan& none, Time now) {
@@ -62,7 +69,8 @@ Result<SessionId> Sessions::open(GenerateRequest request, const NoPlan& none, Ti
   session.prompt_count = uint32_t(request.tokens.size());
   session.tokens = std::move(request.tokens);
   session.max_tokens = request.max_tokens;
-  session.sampling = request.sampling;
+  session.sampling = std::move(request.sampling);
+  session.sampling.answer_begin = session.prompt_count;
   session.end_tokens = std::move(request.end_tokens);
   session.opened = session.last_news = session.waiting_since = now;
   peak_ = std::max(peak_, sessions_.size());
@@ -100,6 +108,7 @@ void Sessions::start(SessionId id, Session& session, Time now) {
                                           : uint32_t(std::min<uint64_t>(capacity(*plan_), wanted));
   session.sent = session.passed = 0;
   session.last_news = now;
+  session.grammar_sent = false;
   send_rows(session);
 }
 
@@ -130,7 +139,14 @@ void Sessions::send_rows(Session& session) {
     if (last == session.tokens.end()) {
       step.sample = true;
       step.sampling = session.sampling;
-      if (session.sampling.repetition_penalty != 1) {
+      if (session.grammar_sent) {
+        step.sampling.grammar.reset();
+      } else if (session.sampling.grammar) {
+        session.grammar_sent = true;
+        step.sampling.drawn.assign(session.tokens.begin() + session.prompt_count,
+                                   session.tokens.end());
+      }
+      if (needs_history(session.sampling)) {
         const size_t count = std::min(transport::kHistoryMax, session.tokens.size());
         step.history.assign(session.tokens.end() - count, session.tokens.end());
       }
@@ -171,7 +187,9 @@ void Sessions::on_token(NodeId from, const transport::Token& token, Time now) {
     return end(it->first, FinishReason::kStop, now);
   }
   session.tokens.push_back(token.token);
-  outbox_.emit(TokenOut{it->first, token.position, token.token});
+  TokenOut out{it->first, token.position, token.token, {}};
+  if (fit_vocabulary(token.logprobs, session.plan->vocab_size)) out.logprobs = token.logprobs;
+  outbox_.emit(std::move(out));
   if (session.tokens.size() >= session.limit) return end(it->first, FinishReason::kLength, now);
   send_rows(session);
 }

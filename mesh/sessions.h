@@ -88,6 +88,7 @@ class Sessions {
     uint32_t limit = 0;   // most tokens on this plan, prompt and answer together
     uint32_t sent = 0;    // positions on their way or through
     uint32_t passed = 0;  // positions that the last stage has seen
+    bool grammar_sent = false;  // to the last stage of this plan, with what was drawn before
     Time opened;
     std::optional<Time> first_token;
     Time last_news;  // the opening, a new start, a part of the prompt that passed, a token

@@ -345,11 +345,16 @@ void Stage::on_batch_done(uint64_t number, Result<BatchOutput> result, Time now)
 void Stage::hand_on(const BatchSequence& sequence, const SequenceOutput& output, NodeId head) {
   const uint32_t end = sequence.first_position + sequence.row_count;
   if (is_last()) {
-    outbox_.send(head, transport::Token{epoch(), sequence.session, end,
-                                        sequence.sample ? output.token : kNoToken});
+    transport::Token token{epoch(), sequence.session, end, kNoToken, {}};
+    if (sequence.sample) {
+      token.token = output.token;
+      token.logprobs = output.logprobs;
+    }
+    outbox_.send(head, std::move(token));
     return;
   }
-  const uint32_t frame_rows = rows_per_step(plan_->hidden_dim);
+  const size_t beside = sequence.sample ? grammar_bytes(sequence.sampling) : 0;
+  const uint32_t frame_rows = rows_per_step(plan_->hidden_dim, beside);
   const size_t row_bytes = size_t{plan_->hidden_dim} * sizeof(float);
   const auto whole = std::make_shared<const SharedBytes>(output.hidden);
   for (uint32_t row = 0; row < sequence.row_count; row += frame_rows) {

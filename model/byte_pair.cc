@@ -113,11 +113,10 @@ std::optional<Merge> BytePairEncoder::find_merge(TokenId left, TokenId right) co
   return Merge{double(rule), rules_[rule].merged};
 }
 
-void BytePairEncoder::encode(const Vocabulary& vocabulary, std::string_view text,
+void BytePairEncoder::encode(const Vocabulary& vocabulary, std::string_view text, EncodeWork& work,
                              std::vector<TokenId>& tokens) const {
-  PairMerger merger;
   for (const std::string_view word : pretokenizer_.split(text)) {
-    encode_word(vocabulary, word, merger, tokens);
+    work.words.append(word, [&] { encode_word(vocabulary, word, work.merger, tokens); });
   }
 }
 

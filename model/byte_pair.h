@@ -9,9 +9,9 @@
 
 #include "base/id.h"
 #include "base/result.h"
+#include "model/encode_work.h"
 #include "model/flat_index.h"
 #include "model/gguf.h"
-#include "model/pair_merge.h"
 #include "model/pretokenizer.h"
 #include "model/vocabulary.h"
 
@@ -27,7 +27,7 @@ class BytePairEncoder {
   static Result<BytePairEncoder> read(const GgufFile& file, const Vocabulary& vocabulary);
 
   // Appends the tokens of `text`, well-formed UTF-8. Thread-safe.
-  void encode(const Vocabulary& vocabulary, std::string_view text,
+  void encode(const Vocabulary& vocabulary, std::string_view text, EncodeWork& work,
               std::vector<TokenId>& tokens) const;
   bool default_add_bos() const { return pretokenizer_.facts().add_bos; }
 

@@ -8,41 +8,6 @@
 namespace weft::model {
 namespace {
 
-// GPT-2's pattern (Radford et al. 2019), and those published with later tokenizers.
-constexpr std::string_view kGpt2[] = {
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"};
-constexpr std::string_view kLlama3[] = {
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
-    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
-constexpr std::string_view kQwen2[] = {
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|)"
-    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
-// Every digit alone, then GPT-2's pattern on what is left.
-constexpr std::string_view kSmolLm[] = {R"(\p{N})", kGpt2[0]};
-constexpr std::string_view kTekken[] = {
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|)"
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}|)"
-    R"( ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
-
-constexpr PretokenizerFacts kPretokenizers[] = {
-    {"default", kGpt2, false, false},
-    {"gpt-2", kGpt2, false, false},
-    {"phi-2", kGpt2, false, false},
-    {"olmo", kGpt2, false, false},
-    {"llama-bpe", kLlama3, true, true},
-    {"llama3", kLlama3, true, true},
-    {"llama-v3", kLlama3, true, true},
-    {"smaug-bpe", kLlama3, true, true},
-    {"dbrx", kLlama3, false, false},
-    {"qwen2", kQwen2, false, false},
-    {"deepseek-r1-qwen", kQwen2, false, false},
-    {"stablelm2", kQwen2, false, false},
-    {"smollm", kSmolLm, false, false},
-    {"starcoder", kSmolLm, false, false},
-    {"command-r", kSmolLm, false, true},
-    {"tekken", kTekken, true, true},
-};
-
 // A published pattern needs a few thousand steps for the longest word; a match that reaches these
 // is given up, and the character at hand becomes a word of its own.
 constexpr uint32_t kMatchSteps = 10'000'000;
@@ -117,7 +82,7 @@ void split_by(Matcher& matcher, std::string_view text, std::vector<std::string_v
 
 Result<Pretokenizer> Pretokenizer::make(std::string_view name) {
   std::string names;
-  for (const PretokenizerFacts& facts : kPretokenizers) {
+  for (const PretokenizerFacts& facts : pretokenizer_table()) {
     names += cat(names.empty() ? "" : ", ", facts.name);
     if (facts.name != name) continue;
     Pretokenizer pretokenizer(facts);

@@ -21,6 +21,9 @@ struct PretokenizerFacts {
   bool add_bos;            // where the file does not say
 };
 
+// All that are supported; several names may share patterns.
+std::span<const PretokenizerFacts> pretokenizer_table();
+
 class Pretokenizer {
  public:
   // kUnsupported names `name` and what is supported.

@@ -1,18 +1,22 @@
-// Order of the steps: repetition penalty, temperature, top-k, top-p, min-p, one draw.
+// Order of the steps: biases, repetition penalty, the answer's penalties, what is allowed,
+// temperature, top-k, top-p, min-p, one draw.
 #include "model/sampler.h"
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <vector>
 
 #include "base/random.h"
 #include "base/text.h"
+#include "model/token_trie.h"
 
 namespace weft::model {
 namespace {
 
 constexpr float kTemperatureMax = 100;
 constexpr float kPenaltyMax = 100;
+constexpr float kBiasMost = 1e6f;
 // How many candidates are ordered first when the nucleus' size is unknown; four times as many each
 // time after.
 constexpr size_t kNucleusGuess = 64;
@@ -43,6 +47,43 @@ void penalize(std::span<double> logits, std::span<const TokenId> history, double
     double& logit = logits[size_t(token)];
     logit = logit > 0 ? logit / penalty : logit * penalty;
   }
+}
+
+// The answer's penalties: the part of the history from its first token on.
+void penalize_answer(std::span<double> logits, std::span<const TokenId> history,
+                     uint64_t position, const SamplingParams& params) {
+  if (params.presence_penalty == 0 && params.frequency_penalty == 0) return;
+  if (history.size() > kPenaltyWindow) history = history.last(kPenaltyWindow);
+  const uint64_t answered = position > params.answer_begin ? position - params.answer_begin : 0;
+  if (history.size() > answered) history = history.last(size_t(answered));
+  std::map<TokenId, int> counts;
+  for (const TokenId token : history) ++counts[token];
+  for (const auto& [token, count] : counts) {
+    if (token < 0 || size_t(token) >= logits.size()) continue;
+    logits[size_t(token)] -=
+        double(params.presence_penalty) + double(params.frequency_penalty) * count;
+  }
+}
+
+// Of the token and the likeliest ones, by the softmax of the logits.
+std::vector<TokenLogprob> logprobs_of(std::span<const float> logits, TokenId token,
+                                      uint32_t top) {
+  const double greatest = *std::max_element(logits.begin(), logits.end());
+  double total = 0;
+  for (const float logit : logits) total += std::exp(logit - greatest);
+  const double log_total = greatest + std::log(total);
+  const auto of = [&](TokenId id) {
+    return TokenLogprob{id, float(logits[size_t(id)] - log_total)};
+  };
+  std::vector<TokenLogprob> all = {of(token)};
+  std::vector<TokenId> order(logits.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = TokenId(i);
+  const auto end = order.begin() + std::ptrdiff_t(std::min<size_t>(top, order.size()));
+  std::partial_sort(order.begin(), end, order.end(), [&](TokenId a, TokenId b) {
+    return logits[size_t(a)] != logits[size_t(b)] ? logits[size_t(a)] > logits[size_t(b)] : a < b;
+  });
+  for (auto id = order.begin(); id != end; ++id) all.push_back(of(*id));
+  return all;
 }
 
 double total_weight(std::span<const Candidate> candidates) {
@@ -101,32 +142,61 @@ Result<> validate(const SamplingParams& params) {
   if (!(params.repetition_penalty > 0 && params.repetition_penalty <= kPenaltyMax)) {
     return out_of_range("repetition_penalty", params.repetition_penalty, "above 0, at most 100");
   }
+  for (const float penalty : {params.presence_penalty, params.frequency_penalty}) {
+    if (!(penalty >= -kPenaltyMax && penalty <= kPenaltyMax)) {
+      return out_of_range("a presence or frequency penalty", penalty, "-100 to 100");
+    }
+  }
+  if (params.logprobs > kTopLogprobsMax + 1) {
+    return out_of_range("top_logprobs", params.logprobs - 1, cat("0 to ", kTopLogprobsMax));
+  }
+  if (params.logit_bias.size() > kLogitBiasMax) {
+    return out_of_range("the number of logit biases", double(params.logit_bias.size()),
+                        cat("at most ", kLogitBiasMax));
+  }
+  for (const LogitBias& bias : params.logit_bias) {
+    if (!(std::abs(bias.bias) <= kBiasMost)) {
+      return out_of_range("a logit bias", bias.bias, "-1000000 to 1000000");
+    }
+  }
   return {};
 }
 
-Result<TokenId> sample(std::span<const float> logits, const SamplingParams& params,
-                       std::span<const TokenId> history, uint64_t position) {
-  WEFT_CHECK(validate(params));
-  if (logits.empty()) return Error(ErrorCode::kInvalid, "there are no logits to sample from");
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (!std::isfinite(logits[i])) {
-      return Error(ErrorCode::kCorrupt,
-                   cat("logit ", i, " is ", logits[i], "; the model or its data is damaged"));
-    }
-  }
-  if (params.temperature == 0 && params.repetition_penalty == 1) {  // no copy for the usual case
+namespace {
+
+// The token itself; `params` and `logits` are valid.
+TokenId choose(std::span<const float> logits, const SamplingParams& params,
+               std::span<const TokenId> history, uint64_t position, const TokenSet* allowed) {
+  const bool as_they_are = !needs_history(params) && params.logit_bias.empty();
+  if (params.temperature == 0 && as_they_are && !allowed) {  // no copy for the usual case
     return TokenId(std::max_element(logits.begin(), logits.end()) - logits.begin());
   }
   std::vector<double> scores(logits.begin(), logits.end());
+  for (const LogitBias& bias : params.logit_bias) {
+    if (bias.token >= 0 && size_t(bias.token) < scores.size()) {
+      scores[size_t(bias.token)] += double(bias.bias);
+    }
+  }
   penalize(scores, history, params.repetition_penalty);
-  const auto best = std::max_element(scores.begin(), scores.end());  // the first on a tie
-  if (params.temperature == 0) return TokenId(best - scores.begin());
+  penalize_answer(scores, history, position, params);
 
-  const double greatest = *best;
-  std::vector<Candidate> candidates(scores.size());
-  for (size_t i = 0; i < scores.size(); ++i) {
-    candidates[i] = {TokenId(i), scores[i],
-                     std::exp((scores[i] - greatest) / double(params.temperature))};
+  std::vector<Candidate> candidates;
+  candidates.reserve(allowed ? allowed->size() : scores.size());
+  const auto add = [&](TokenId id) {
+    if (size_t(id) < scores.size()) candidates.push_back({id, scores[size_t(id)], 0});
+  };
+  if (allowed) {
+    allowed->each(add);
+  } else {
+    for (size_t i = 0; i < scores.size(); ++i) add(TokenId(i));
+  }
+  // The first on a tie: candidates are in order of their ids.
+  const Candidate best = *std::max_element(
+      candidates.begin(), candidates.end(),
+      [](const Candidate& a, const Candidate& b) { return a.logit < b.logit; });
+  if (params.temperature == 0) return best.token;
+  for (Candidate& c : candidates) {
+    c.weight = std::exp((c.logit - best.logit) / double(params.temperature));
   }
   keep_top_k(candidates, params.top_k);
   keep_top_p(candidates, params.top_p);
@@ -139,6 +209,35 @@ Result<TokenId> sample(std::span<const float> logits, const SamplingParams& para
     if (drawn < passed) return c.token;
   }
   return candidates.back().token;  // sums rounded below the total
+}
+
+}  // namespace
+
+Result<Drawn> draw(std::span<const float> logits, const SamplingParams& params,
+                   std::span<const TokenId> history, uint64_t position, const TokenSet* allowed) {
+  WEFT_CHECK(validate(params));
+  if (logits.empty()) return Error(ErrorCode::kInvalid, "there are no logits to sample from");
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (!std::isfinite(logits[i])) {
+      return Error(ErrorCode::kCorrupt,
+                   cat("logit ", i, " is ", logits[i], "; the model or its data is damaged"));
+    }
+  }
+  if (allowed) {
+    bool any = false;
+    allowed->each([&](TokenId id) { any = any || size_t(id) < logits.size(); });
+    if (!any) return Error(ErrorCode::kInvalid, "none of the model's tokens is allowed");
+  }
+  Drawn drawn;
+  drawn.token = choose(logits, params, history, position, allowed);
+  if (params.logprobs > 0) drawn.logprobs = logprobs_of(logits, drawn.token, params.logprobs - 1);
+  return drawn;
+}
+
+Result<TokenId> sample(std::span<const float> logits, const SamplingParams& params,
+                       std::span<const TokenId> history, uint64_t position) {
+  WEFT_TRY(const Drawn drawn, draw(logits, params, history, position));
+  return drawn.token;
 }
 
 }  // namespace weft::model

@@ -1,9 +1,10 @@
-// Draws the next token: a pure function of (logits, parameters, history, position), so that a
-// replay on another node draws the same token.
+// Draws the next token: a pure function of (logits, parameters, history, position, allowed tokens),
+// so that a replay on another node draws the same token.
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "base/id.h"
 #include "base/result.h"
@@ -14,12 +15,27 @@ namespace weft::model {
 // kInvalid names the parameter and its range.
 Result<> validate(const SamplingParams& params);
 
-// How many last tokens the repetition penalty looks at.
+// How many last tokens the penalties look at.
 inline constexpr size_t kPenaltyWindow = 64;
+
+class TokenSet;
+
+struct Drawn {
+  TokenId token = 0;
+  // If asked for: of the token, then of the likeliest ones, by the logits as the model gave them
+  // (before biases, penalties, the grammar and the temperature).
+  std::vector<TokenLogprob> logprobs;
+};
 
 // The token for sequence position `position`.
 //   logits   [vocab]; not changed. NaN or infinity in them is kCorrupt.
 //   history  the tokens before it, at least the last kPenaltyWindow if there are as many
+//   allowed  the tokens that may be drawn, at least one; null: all
+Result<Drawn> draw(std::span<const float> logits, const SamplingParams& params,
+                   std::span<const TokenId> history, uint64_t position,
+                   const TokenSet* allowed = nullptr);
+
+// The token alone.
 Result<TokenId> sample(std::span<const float> logits, const SamplingParams& params,
                        std::span<const TokenId> history, uint64_t position);
 

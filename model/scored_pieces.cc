@@ -33,10 +33,12 @@ size_t character_bytes(char first) {
   return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
 }
 
-// Where the next run of spaces after `from`'s word begins, or the text's end.
-size_t next_word(std::string_view text, size_t from) {
-  while (text.substr(from, kSpaceMark.size()) == kSpaceMark) from += kSpaceMark.size();
-  return std::min(text.find(kSpaceMark, from), text.size());
+bool is_space_mark(std::string_view text, size_t at) {
+  return text.compare(at, kSpaceMark.size(), kSpaceMark) == 0;
+}
+
+size_t pair_index(std::string_view text, size_t at) {
+  return size_t{uint8_t(text[at - 1])} << 8 | uint8_t(text[at]);
 }
 
 }  // namespace
@@ -56,15 +58,32 @@ Result<ScoredPieceEncoder> ScoredPieceEncoder::read(const GgufFile& file,
   }
   for (TokenId id = 0; vocabulary.contains(id); ++id) {
     const std::string_view text = vocabulary.text(id);
-    if (next_word(text, 0) != text.size()) encoder.spaces_begin_words_ = false;
+    for (size_t at = 1; at < text.size(); ++at) {
+      encoder.joined_[pair_index(text, at)] = true;
+      if (is_space_mark(text, at)) encoder.joins_space_[uint8_t(text[at - 1])] = true;
+    }
+  }
+  for (int c = 0; c < 128; ++c) {
+    const char character = char(c);
+    encoder.ascii_tokens_[size_t(c)] = vocabulary.find_plain({&character, 1}).value_or(kNoToken);
   }
   return encoder;
 }
 
+size_t ScoredPieceEncoder::next_word(std::string_view text, size_t from) const {
+  for (size_t at = from + 1; at < text.size(); ++at) {
+    if ((uint8_t(text[at]) & 0xC0) == 0x80) continue;  // inside a character
+    if (!joined_[pair_index(text, at)]) return at;
+    if (is_space_mark(text, at) && !joins_space_[uint8_t(text[at - 1])]) return at;
+  }
+  return text.size();
+}
+
 void ScoredPieceEncoder::encode(const Vocabulary& vocabulary, std::string_view text, bool at_start,
-                                std::vector<TokenId>& tokens) const {
+                                EncodeWork& work, std::vector<TokenId>& tokens) const {
   if (text.empty()) return;
-  std::string marked;
+  std::string& marked = work.marked;
+  marked.clear();
   if (at_start && add_space_) marked += kSpaceMark;
   for (const char c : text) {
     if (c == ' ') {
@@ -73,28 +92,32 @@ void ScoredPieceEncoder::encode(const Vocabulary& vocabulary, std::string_view t
       marked += c;
     }
   }
-  // Words are merged one by one where no token could cross from one into the next.
-  PairMerger merger;
   for (size_t at = 0; at < marked.size();) {
-    const size_t end = spaces_begin_words_ ? next_word(marked, at) : marked.size();
-    encode_run(vocabulary, std::string_view(marked).substr(at, end - at), merger, tokens);
+    const size_t end = next_word(marked, at);
+    const std::string_view run = std::string_view(marked).substr(at, end - at);
+    work.words.append(run, [&] { encode_run(vocabulary, run, work, tokens); });
     at = end;
   }
 }
 
 void ScoredPieceEncoder::encode_run(const Vocabulary& vocabulary, std::string_view text,
-                                    PairMerger& merger, std::vector<TokenId>& tokens) const {
+                                    EncodeWork& work, std::vector<TokenId>& tokens) const {
+  PairMerger& merger = work.merger;
   merger.clear();
   for (size_t at = 0; at < text.size();) {
     const size_t bytes = std::min(character_bytes(text[at]), text.size() - at);
     merger.add(uint32_t(at), uint32_t(bytes),
-               vocabulary.find_plain(text.substr(at, bytes)).value_or(kNoToken));
+               bytes == 1 ? ascii_tokens_[uint8_t(text[at]) & 0x7F]
+                          : vocabulary.find_plain(text.substr(at, bytes)).value_or(kNoToken));
     at += bytes;
   }
   merger.run([&](const MergeSymbol& left, const MergeSymbol& right) -> std::optional<Merge> {
-    const auto token = vocabulary.find_plain(text.substr(left.begin, left.bytes + right.bytes));
-    if (!token) return std::nullopt;
-    return Merge{-double(vocabulary.score(*token)), *token};
+    const TokenId token = work.pairs.join(left.token, right.token, [&] {
+      return vocabulary.find_plain(text.substr(left.begin, left.bytes + right.bytes))
+          .value_or(kNoToken);
+    });
+    if (token == kNoToken) return std::nullopt;
+    return Merge{-double(vocabulary.score(token)), token};
   });
   merger.each([&](const MergeSymbol& symbol) {
     if (symbol.token != kNoToken) return tokens.push_back(symbol.token);

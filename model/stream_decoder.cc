@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/text.h"
 #include "model/tokenizer.h"
 
@@ -14,7 +16,8 @@ bool is_unfinished(std::string_view text) {
 }  // namespace
 
 std::string StreamDecoder::push(TokenId token) {
-  pending_ += tokenizer_->piece(token);
+  const bool shown = std::find(shown_.begin(), shown_.end(), token) != shown_.end();
+  pending_ += tokenizer_->piece(token, shown);
   std::string text;
   while (!pending_.empty()) {
     const size_t whole = utf8_complete_prefix(pending_);

@@ -26,11 +26,12 @@ struct Tokenizer::State {
     return vocabulary.kind(id) == TokenKind::kControl || vocabulary.kind(id) == TokenKind::kUnknown;
   }
 
-  void encode_plain(std::string_view text, bool at_start, std::vector<TokenId>& tokens) const {
+  void encode_plain(std::string_view text, bool at_start, EncodeWork& work,
+                    std::vector<TokenId>& tokens) const {
     if (byte_pairs) {
-      byte_pairs->encode(vocabulary, text, tokens);
+      byte_pairs->encode(vocabulary, text, work, tokens);
     } else {
-      scored->encode(vocabulary, text, at_start, tokens);
+      scored->encode(vocabulary, text, at_start, work, tokens);
     }
   }
 };
@@ -72,10 +73,11 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeOptions opti
 
   const SpecialTokens& specials =
       options.parse_special ? state_->with_control : state_->user_defined;
+  EncodeWork work(text.size(), tokens);
   // A text begins at its start and after each token that stood in it as written.
   for (size_t at = 0; at < text.size();) {
     const SpecialTokens::Match match = specials.next(vocabulary, text, at);
-    state_->encode_plain(text.substr(at, match.begin - at), true, tokens);
+    state_->encode_plain(text.substr(at, match.begin - at), true, work, tokens);
     if (match.bytes > 0) tokens.push_back(match.token);
     at = match.begin + match.bytes;
   }
@@ -106,6 +108,11 @@ std::string Tokenizer::decode(const std::vector<TokenId>& tokens, bool with_spec
     text += bytes;
   }
   return text;
+}
+
+std::pair<size_t, size_t> Tokenizer::find_special(std::string_view text, size_t from) const {
+  const SpecialTokens::Match match = state_->with_control.next(state_->vocabulary, text, from);
+  return {match.begin, match.bytes};
 }
 
 uint32_t Tokenizer::vocab_size() const {

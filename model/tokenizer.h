@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/id.h"
@@ -37,6 +38,10 @@ class Tokenizer {
   // off.
   std::string decode(const std::vector<TokenId>& tokens, bool with_special = false) const;
 
+  // The first control or added token that stands in `text` as written, at or after `from`: where
+  // it begins and its bytes; 0 bytes, at the text's end, if there is none. Thread-safe.
+  std::pair<size_t, size_t> find_special(std::string_view text, size_t from) const;
+
   uint32_t vocab_size() const;
   std::optional<TokenId> bos() const;
   std::optional<TokenId> eos() const;
@@ -51,11 +56,13 @@ class Tokenizer {
   std::unique_ptr<State> state_;
 };
 
-// Turns a stream of tokens into text that never splits a character. Control tokens give no text.
-// The stream is taken as the continuation of another text: a first space stays.
+// Turns a stream of tokens into text that never splits a character. Control tokens give no text,
+// but for those that are `shown`. The stream is taken as the continuation of another text: a first
+// space stays.
 class StreamDecoder {
  public:
-  explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {}
+  explicit StreamDecoder(const Tokenizer& tokenizer, std::vector<TokenId> shown = {})
+      : tokenizer_(&tokenizer), shown_(std::move(shown)) {}
   // The whole characters that this token completes; may be empty.
   std::string push(TokenId token);
   // What is left at the end, malformed bytes as U+FFFD.
@@ -63,6 +70,7 @@ class StreamDecoder {
 
  private:
   const Tokenizer* tokenizer_;
+  std::vector<TokenId> shown_;
   std::string pending_;  // at most three bytes of an unfinished character between calls
 };
 

@@ -24,6 +24,10 @@ constexpr std::string_view kEndTexts[] = {"<|eot_id|>",
                                           "<|call|>",
                                           "<|END_OF_TURN_TOKEN|>",
                                           "<EOT>",
+                                          "_<EOT>",
+                                          "[EOT]",
+                                          "<end_of_utterance>",
+                                          "<\uFF5Cend\u2581of\u2581sentence\uFF5C>",
                                           "</s>"};
 
 Error corrupt(std::string message) {
@@ -132,6 +136,12 @@ void Vocabulary::collect_end_tokens() {
     if (id && (kind(*id) == TokenKind::kControl || kind(*id) == TokenKind::kUserDefined)) {
       end_tokens_.push_back(*id);
     }
+  }
+  // Where answers are several messages (OpenAI, harmony format), <|end|> ends a message and the
+  // answer goes on.
+  const auto message_end = find("<|end|>");
+  if (message_end && find("<|return|>") && find("<|call|>")) {
+    std::erase(end_tokens_, *message_end);
   }
   std::sort(end_tokens_.begin(), end_tokens_.end());
   end_tokens_.erase(std::unique(end_tokens_.begin(), end_tokens_.end()), end_tokens_.end());

@@ -61,6 +61,13 @@ void add_run(CLI::App& app, CliContext& context) {
   command->add_option("--top-p", sampling.top_p, "draw from the likeliest with this sum");
   command->add_option("--min-p", sampling.min_p, "least share of the likeliest one's chance");
   command->add_option("--repeat-penalty", sampling.repetition_penalty, "1: none");
+  command->add_option("--presence-penalty", sampling.presence_penalty,
+                      "off the logit of what the answer has");
+  command->add_option("--frequency-penalty", sampling.frequency_penalty, "the same for each time");
+  command->add_option("--grammar", options->grammar_file,
+                      "a file with a grammar (GBNF) that the answer follows");
+  command->add_option("--json-schema", options->schema_file,
+                      "a file with a JSON schema that the answer follows");
   command->add_option("--seed", options->seed,
                       "the same seed gives the same text; random if not "
                       "given");

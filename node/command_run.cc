@@ -5,9 +5,13 @@
 #include <iomanip>
 #include <sstream>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "crypto/random.h"
+#include "model/grammar.h"
+#include "model/json_schema.h"
 #include "node/cli.h"
+#include "node/http_json.h"
 #include "node/local_engine.h"
 #include "node/mesh_answerer.h"
 #include "node/model_path.h"
@@ -18,6 +22,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr size_t kGrammarFileMax = 1024 * 1024;
 constexpr uint32_t kChatRoomMax = 256;  // tokens kept free for an answer of a chat
 
 void write_out(std::string_view text) {
@@ -82,6 +87,27 @@ Result<> chat_in_terminal(Opened& opened, const RunOptions& options, AnswerReque
       {[&] { return lines.next(); }, write_out, write_note, interrupted, clear_interrupt});
 }
 
+// The grammar that a file has, or that its JSON schema becomes.
+Result<> read_grammar(RunOptions& options) {
+  const bool schema = !options.schema_file.empty();
+  const std::string& path = schema ? options.schema_file : options.grammar_file;
+  if (path.empty()) return {};
+  if (schema && !options.grammar_file.empty()) {
+    return Error(ErrorCode::kInvalid, "give --grammar or --json-schema, not both");
+  }
+  WEFT_TRY(const Bytes read, read_file(path, kGrammarFileMax));
+  std::string text(read.begin(), read.end());
+  if (schema) {
+    WEFT_CHECK(parse_json_object(text).within(path));
+    WEFT_TRY(text, model::json_schema_grammar(Json::parse(text, nullptr, false)).within(path));
+  } else {
+    WEFT_CHECK(model::Grammar::parse(text).within(path));
+  }
+  options.sampling.constrained = true;
+  options.sampling.grammar = std::make_shared<const std::string>(std::move(text));
+  return {};
+}
+
 }  // namespace
 
 std::string answer_json_text(const RunOptions& options, const Answer& answer, double load_s) {
@@ -103,6 +129,7 @@ std::string answer_json_text(const RunOptions& options, const Answer& answer, do
 }
 
 Result<> run_model(RunOptions options) {
+  WEFT_CHECK(read_grammar(options));
   if (options.seed) {
     options.sampling.seed = *options.seed;
   } else {

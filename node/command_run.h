@@ -20,6 +20,7 @@ struct RunOptions {
   std::optional<uint64_t> seed;  // none: random
   std::vector<std::string> stop;
   BackendChoice backend;
+  std::string grammar_file, schema_file;  // at most one: what the answer follows
   uint32_t context = 0;
   std::string kv = "f16";
   bool mesh = false;

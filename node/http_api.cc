@@ -1,5 +1,7 @@
 #include "node/http_api.h"
 
+#include <iterator>
+
 #include "base/text.h"
 #include "crypto/random.h"
 #include "node/http_json.h"
@@ -19,6 +21,8 @@ enum class Route {
   kNone,
   kChat,
   kCompletion,
+  kTokenize,
+  kDetokenize,
   kModels,
   kOneModel,
   kHealth,
@@ -32,6 +36,8 @@ enum class Route {
 Route route_of(std::string_view path) {
   if (path == "/v1/chat/completions") return Route::kChat;
   if (path == "/v1/completions") return Route::kCompletion;
+  if (path == "/tokenize") return Route::kTokenize;
+  if (path == "/detokenize") return Route::kDetokenize;
   if (path == "/v1/models") return Route::kModels;
   if (path.starts_with(kModelPrefix) && path.size() > kModelPrefix.size()) return Route::kOneModel;
   if (path == "/health") return Route::kHealth;
@@ -44,8 +50,15 @@ Route route_of(std::string_view path) {
 }
 
 bool takes_post(Route route) {
-  return route == Route::kChat || route == Route::kCompletion || route == Route::kWantModel ||
-         route == Route::kPreview;
+  switch (route) {
+    case Route::kChat:
+    case Route::kCompletion:
+    case Route::kTokenize:
+    case Route::kDetokenize:
+    case Route::kWantModel:
+    case Route::kPreview: return true;
+    default: return false;
+  }
 }
 
 HttpResponse json_response(std::string body, int status = 200) {
@@ -67,23 +80,35 @@ HttpResponse page_response(std::string_view path) {
   return response;
 }
 
-struct WholeAnswer {
-  std::string text;
-  Finish finish;
-};
-Result<WholeAnswer> read_whole(CompletionStream& stream,
-                               const std::function<std::optional<Error>()>& give_up) {
-  WholeAnswer answer;
+// Bytes that an event adds to a whole answer.
+size_t take_event(StreamEvent& event, Choice& choice) {
+  if (auto* delta = std::get_if<TextDelta>(&event)) {
+    choice.text += delta->text;
+    std::move(delta->tokens.begin(), delta->tokens.end(), std::back_inserter(choice.tokens));
+    return delta->text.size() + 64 * delta->tokens.size() * (1 + kTopLogprobsMax);
+  }
+  if (auto* thought = std::get_if<ReasoningDelta>(&event)) {
+    choice.reasoning += thought->text;
+    return thought->text.size();
+  }
+  if (auto* call = std::get_if<ToolCallDelta>(&event)) {
+    choice.calls.push_back(std::move(*call));
+    return choice.calls.back().arguments.size();
+  }
+  choice.finish = std::get<Finish>(event);
+  return 0;
+}
+
+Result<std::vector<Choice>> read_whole(ChoiceStreams streams,
+                                       const std::function<std::optional<Error>()>& give_up) {
+  std::vector<Choice> choices(streams.size());
+  size_t bytes = 0;
   for (;;) {
-    const auto event = stream.next(kPollEvery);
-    if (event) {
-      if (const auto* error = std::get_if<Error>(&*event)) return *error;
-      if (const auto* finish = std::get_if<Finish>(&*event)) {
-        answer.finish = *finish;
-        return answer;
-      }
-      answer.text += std::get<TextDelta>(*event).text;
-      if (answer.text.size() > kAnswerBytesMax) {
+    if (auto got = streams.next(kPollEvery)) {
+      if (const auto* error = std::get_if<Error>(&got->event)) return *error;
+      bytes += take_event(got->event, choices[got->choice]);
+      if (streams.all_finished()) return choices;
+      if (bytes > kAnswerBytesMax) {
         return Error(ErrorCode::kExhausted,
                      cat("the answer is longer than ", format_bytes(kAnswerBytesMax),
                          "; ask for it with \"stream\": true"));
@@ -131,6 +156,8 @@ HttpResponse HttpApi::handle(const HttpRequest& request, const HttpCounters& cou
   switch (route_of(request.path)) {
     case Route::kChat: return complete(request, true, give_up);
     case Route::kCompletion: return complete(request, false, give_up);
+    case Route::kTokenize: return tokenize(request);
+    case Route::kDetokenize: return detokenize(request);
     case Route::kModels: return json_response(models_json(service_.models(), started_));
     case Route::kOneModel: return one_model(request.path.substr(kModelPrefix.size()));
     case Route::kHealth: return health();
@@ -157,18 +184,43 @@ HttpResponse HttpApi::complete(const HttpRequest& request, bool chat,
                      : parse_completion_request(request.body, seed);
   if (!parsed.ok()) return error_response(parsed.error());
   AnswerHead head = answer_head(parsed->completion);
-  auto stream = service_.start(std::move(parsed->completion));
-  if (!stream.ok()) return error_response(stream.error());
+  const bool with_logprobs = parsed->completion.sampling.logprobs > 0;
+  std::vector<std::unique_ptr<CompletionStream>> streams;
+  for (uint32_t i = 0; i < parsed->choices; ++i) {
+    CompletionRequest one = parsed->completion;
+    // Each choice draws by a seed of its own, the first by that of the request.
+    one.sampling.seed += i * 0x9E3779B97F4A7C15u;
+    auto stream = service_.start(std::move(one));
+    if (!stream.ok()) return error_response(stream.error());
+    streams.push_back(std::move(*stream));
+  }
   if (parsed->stream) {
     HttpResponse response;
     response.content_type = "text/event-stream; charset=utf-8";
-    response.stream = std::make_unique<SseStream>(std::move(*stream), std::move(head),
+    response.stream = std::make_unique<SseStream>(std::move(streams), std::move(head),
                                                   parsed->include_usage);
     return response;
   }
-  const auto answer = read_whole(**stream, give_up);
-  if (!answer.ok()) return error_response(answer.error());
-  return json_response(answer_json(head, answer->text, answer->finish));
+  const auto choices = read_whole(ChoiceStreams(std::move(streams)), give_up);
+  if (!choices.ok()) return error_response(choices.error());
+  return json_response(answer_json(head, *choices, with_logprobs));
+}
+
+HttpResponse HttpApi::tokenize(const HttpRequest& request) const {
+  const auto parsed = parse_tokenize_request(request.body);
+  if (!parsed.ok()) return error_response(parsed.error());
+  const auto tokens = service_.tokenize(parsed->model, parsed->content, parsed->add_special,
+                                        parsed->parse_special);
+  if (!tokens.ok()) return error_response(tokens.error());
+  return json_response(json_text(nlohmann::ordered_json{{"tokens", *tokens}}));
+}
+
+HttpResponse HttpApi::detokenize(const HttpRequest& request) const {
+  const auto parsed = parse_detokenize_request(request.body);
+  if (!parsed.ok()) return error_response(parsed.error());
+  const auto text = service_.detokenize(parsed->model, parsed->tokens);
+  if (!text.ok()) return error_response(text.error());
+  return json_response(json_text(nlohmann::ordered_json{{"content", *text}}));
 }
 
 AnswerHead HttpApi::answer_head(const CompletionRequest& request) const {

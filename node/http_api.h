@@ -52,6 +52,8 @@ class HttpApi {
  private:
   using GiveUp = std::function<std::optional<Error>()>;
   HttpResponse complete(const HttpRequest& request, bool chat, const GiveUp& give_up) const;
+  HttpResponse tokenize(const HttpRequest& request) const;
+  HttpResponse detokenize(const HttpRequest& request) const;
   HttpResponse want_model(const HttpRequest& request) const;
   HttpResponse preview(const HttpRequest& request) const;
   HttpResponse one_model(std::string_view name) const;

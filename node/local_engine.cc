@@ -130,10 +130,15 @@ Result<std::vector<float>> LocalEngine::prefill(uint32_t cached) {
 Result<> LocalEngine::decode(const AnswerRequest& request, std::vector<float> logits,
                              Writer& writer, Answer& answer) {
   const auto& ends = tokenizer_->end_tokens();
+  SamplingParams sampling = request.sampling;
+  sampling.answer_begin = answer.prompt_tokens;
   const uint64_t wanted = uint64_t{answer.prompt_tokens} + request.max_tokens;
   const uint64_t limit = request.max_tokens == 0 ? context_ : std::min<uint64_t>(context_, wanted);
   while (true) {
-    WEFT_TRY(const TokenId token, model::sample(logits, request.sampling, tokens_, tokens_.size()));
+    WEFT_TRY(const model::Drawn drawn, constraints_.draw(model_->file(), kSession, logits, sampling,
+                                                         tokens_, tokens_.size()));
+    const TokenId token = drawn.token;
+    sampling.grammar.reset();  // the first row brings it
     if (std::find(ends.begin(), ends.end(), token) != ends.end()) {
       answer.finish_reason = "stop";
       return {};

@@ -16,6 +16,7 @@
 #include "node/answerer.h"
 #include "node/backend_choice.h"
 #include "node/chat.h"
+#include "node/constraints.h"
 
 namespace weft::node {
 
@@ -64,6 +65,7 @@ class LocalEngine final : public Answerer {
   std::optional<model::Tokenizer> tokenizer_;
   std::optional<ChatFormatter> chat_;
   std::unique_ptr<kernels::Slice> slice_;
+  Constraints constraints_;
   uint32_t context_ = 0;
   double load_s_ = 0;
   std::vector<TokenId> tokens_;  // the stream: prompt and answer

@@ -151,6 +151,9 @@ Json completion_body(const std::string& model, const AnswerRequest& request) {
   body["top_p"] = request.sampling.top_p;
   body["min_p"] = request.sampling.min_p;
   body["repetition_penalty"] = request.sampling.repetition_penalty;
+  body["presence_penalty"] = request.sampling.presence_penalty;
+  body["frequency_penalty"] = request.sampling.frequency_penalty;
+  if (request.sampling.grammar) body["grammar"] = *request.sampling.grammar;
   body["seed"] = request.sampling.seed;
   if (!request.stop.empty()) body["stop"] = request.stop;
   body["stream"] = true;

@@ -72,6 +72,10 @@ class Node final : public Service {
 
   Result<std::unique_ptr<CompletionStream>> start(CompletionRequest request) override;
   std::vector<ServedModel> models() override;
+  Result<std::vector<TokenId>> tokenize(const std::string& model, const std::string& text,
+                                        bool add_special, bool parse_special) override;
+  Result<std::string> detokenize(const std::string& model,
+                                 const std::vector<TokenId>& tokens) override;
   Health health() override;
   mesh::View view() override;
   NodeCounters counters() override;
@@ -95,7 +99,13 @@ class Node final : public Service {
   // Other threads: hands a task to the mesh thread; false if its queue is full.
   bool post(Task task);
   Result<std::shared_ptr<const ModelText>> model_text(ModelId id);
-  Result<mesh::GenerateRequest> to_tokens(const CompletionRequest& request, const ModelText& text);
+  struct Prepared {
+    mesh::GenerateRequest generate;
+    AnswerShape shape;
+  };
+  Result<Prepared> prepare(const CompletionRequest& request, const ModelText& text);
+  // The vocabulary of the model that is served; `model` must be its name, or empty.
+  Result<std::shared_ptr<const ModelText>> served_text(const std::string& model);
 
   // The compute thread.
   // --backend, or the processor where a Vulkan device fails its test.

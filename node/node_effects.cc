@@ -95,7 +95,7 @@ void Node::carry_out(mesh::Effect& effect, Time now) {
             const auto stream = streams_.find(e.session);
             if (stream == streams_.end()) return;
             if (stream->second->items.size() < kStreamTokensMax &&
-                stream->second->items.try_push(e.token)) {
+                stream->second->items.try_push(StreamToken(e.token, std::move(e.logprobs)))) {
               return;
             }
             stream->second->items.close();  // read too slowly

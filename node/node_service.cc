@@ -121,21 +121,77 @@ Result<std::shared_ptr<const Node::ModelText>> Node::model_text(ModelId id) {
   return std::shared_ptr<const ModelText>(text);
 }
 
-Result<mesh::GenerateRequest> Node::to_tokens(const CompletionRequest& request,
-                                              const ModelText& text) {
+Result<Node::Prepared> Node::prepare(const CompletionRequest& request, const ModelText& text) {
   WEFT_CHECK(model::validate(request.sampling));
   WEFT_CHECK(validate_stop_texts(request.stop));
-  mesh::GenerateRequest generate;
+  Prepared made;
+  mesh::GenerateRequest& generate = made.generate;
+  std::string grammar = request.grammar;
   if (request.chat) {
-    WEFT_TRY(generate.tokens, text.chat->encode(request.messages, clock_.unix_seconds()));
+    const bool tools = request.tools.is_array() && request.tool_choice != ToolChoice::kNone;
+    WEFT_TRY(ChatPrompt prompt,
+             text.chat->prompt(request.messages, tools ? request.tools : nlohmann::ordered_json(),
+                               clock_.unix_seconds()));
+    generate.tokens = std::move(prompt.tokens);
+    made.shape.chat = true;
+    made.shape.thoughts_have_begun = prompt.thoughts == Thoughts::kHaveBegun;
+    if (tools) {
+      made.shape.calls = text.chat->form();
+      for (const auto& tool : request.tools) {
+        made.shape.tools.push_back(tool["function"]["name"].get<std::string>());
+      }
+    }
+    if (tools && request.tool_choice == ToolChoice::kRequired) {
+      WEFT_TRY(grammar,
+               call_grammar(text.chat->form(), *text.tokenizer,
+                            {request.tools, request.only_tool, request.several_calls},
+                            prompt.thoughts));
+    } else if (!grammar.empty() && request.grammar_is_ours) {
+      grammar = with_thoughts(grammar, *text.tokenizer, prompt.thoughts);
+    }
   } else {
     generate.tokens = text.tokenizer->encode(request.prompt);
   }
   if (generate.tokens.empty()) return Error(ErrorCode::kInvalid, "the prompt is empty");
   generate.max_tokens = request.max_tokens;
   generate.sampling = request.sampling;
+  if (!grammar.empty()) {
+    generate.sampling.constrained = true;
+    generate.sampling.grammar = std::make_shared<const std::string>(std::move(grammar));
+  }
   generate.end_tokens = text.tokenizer->end_tokens();
-  return generate;
+  return made;
+}
+
+Result<std::shared_ptr<const Node::ModelText>> Node::served_text(const std::string& model) {
+  const mesh::View now = view();
+  if (!now.has_plan) {
+    return Error(ErrorCode::kUnavailable,
+                 now.problem.empty() ? "the node is starting" : now.problem);
+  }
+  if (!model.empty() && model != now.plan.model_name) {
+    return Error(ErrorCode::kNotFound, cat("the mesh serves '", now.plan.model_name,
+                                           "' now, and has the vocabulary of no other"));
+  }
+  return model_text(now.plan.model);
+}
+
+Result<std::vector<TokenId>> Node::tokenize(const std::string& model, const std::string& text,
+                                            bool add_special, bool parse_special) {
+  WEFT_TRY(const auto served, served_text(model));
+  return served->tokenizer->encode(text, {add_special, parse_special});
+}
+
+Result<std::string> Node::detokenize(const std::string& model,
+                                     const std::vector<TokenId>& tokens) {
+  WEFT_TRY(const auto served, served_text(model));
+  for (const TokenId token : tokens) {
+    if (token < 0 || uint32_t(token) >= served->tokenizer->vocab_size()) {
+      return Error(ErrorCode::kInvalid, cat("token ", token, " is not in the vocabulary of ",
+                                            served->tokenizer->vocab_size()));
+    }
+  }
+  return served->tokenizer->decode(tokens, true);
 }
 
 Result<std::unique_ptr<CompletionStream>> Node::start(CompletionRequest request) {
@@ -163,7 +219,8 @@ Result<std::unique_ptr<CompletionStream>> Node::start(CompletionRequest request)
     return Error(ErrorCode::kUnavailable, health.problem);
   }
   WEFT_TRY(const auto text, model_text(now.plan.model));
-  WEFT_TRY(mesh::GenerateRequest generate, to_tokens(request, *text));
+  WEFT_TRY(Prepared prepared, prepare(request, *text));
+  mesh::GenerateRequest& generate = prepared.generate;
   const uint32_t prompt_tokens = uint32_t(generate.tokens.size());
   generate.model = now.plan.model;
 
@@ -185,7 +242,8 @@ Result<std::unique_ptr<CompletionStream>> Node::start(CompletionRequest request)
   // The tokenizer lives as long as the model text it came from.
   std::shared_ptr<const model::Tokenizer> tokenizer(text, text->tokenizer.get());
   return std::unique_ptr<CompletionStream>(std::make_unique<MeshStream>(
-      std::move(tokenizer), queue, request.stop, prompt_tokens, [this, session] {
+      std::move(tokenizer), queue, request.stop, std::move(prepared.shape), prompt_tokens,
+      [this, session] {
         (void)post([this, session](Time when) {
           streams_.erase(session);
           machine_->cancel(session, when);

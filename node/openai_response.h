@@ -33,8 +33,17 @@ struct AnswerHead {
   std::string model;
 };
 
-// A whole answer.
-std::string answer_json(const AnswerHead& head, std::string_view text, const Finish& finish);
+// One choice of a whole answer: its events, put together.
+struct Choice {
+  std::string text, reasoning;
+  std::vector<ToolCallDelta> calls;
+  std::vector<DrawnReport> tokens;
+  Finish finish;
+};
+// A whole answer. Usage: the prompt once, the answers' tokens of all choices.
+std::string answer_json(const AnswerHead& head, const std::vector<Choice>& choices,
+                        bool with_logprobs);
+mesh::Usage total_usage(const std::vector<mesh::Usage>& choices);
 
 // The chunks of a stream, each the JSON of one event. With `usage_follows`, each but the last says
 // `"usage": null`, as clients that asked for usage expect.
@@ -42,9 +51,12 @@ struct ChunkMaker {
   AnswerHead head;
   bool usage_follows = false;
 
-  std::string role() const;  // chat only: opens the assistant's message
-  std::string delta(std::string_view text) const;
-  std::string finish(std::string_view reason) const;
+  std::string role(size_t choice) const;  // chat only: opens the assistant's message
+  std::string delta(size_t choice, const TextDelta& delta) const;
+  std::string reasoning(size_t choice, std::string_view text) const;
+  // Two chunks, as that API has them: who is called, and with what.
+  std::vector<std::string> call(size_t choice, const ToolCallDelta& call) const;
+  std::string finish(size_t choice, std::string_view reason) const;
   std::string usage(const mesh::Usage& usage) const;
 };
 

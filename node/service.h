@@ -18,26 +18,53 @@
 
 namespace weft::node {
 
+// Whether the model may call tools, and must.
+enum class ToolChoice { kAuto, kNone, kRequired };
+
 // A completion as a client asks for it.
 struct CompletionRequest {
   std::string model;                   // a served model's name; empty: the one that is served
   bool chat = false;
-  nlohmann::ordered_json messages;     // chat: [{role, content}], checked by the caller's parser
+  nlohmann::ordered_json messages;     // chat: as ChatFormatter takes them, checked by the parser
+  nlohmann::ordered_json tools;        // chat: OpenAI's list, checked; or null
+  ToolChoice tool_choice = ToolChoice::kAuto;
+  std::string only_tool;               // with kRequired: this one; empty: any
+  bool several_calls = true;           // with kRequired: as many as the model likes
+  std::string grammar;                 // that the answer follows (model/grammar.h); empty: none
+  bool grammar_is_ours = false;        // made of a JSON schema: thoughts may come before
   std::string prompt;                  // otherwise
   uint32_t max_tokens = 0;             // 0: to the context's end
   SamplingParams sampling;
   std::vector<std::string> stop;       // texts that end the answer and are not given out
 };
 
+// A token's bytes, perhaps a part of a character, and its logarithmic probability.
+struct TokenReport {
+  std::string bytes;
+  float logprob = 0;
+};
+struct DrawnReport {
+  TokenReport token;
+  std::vector<TokenReport> top;
+};
 struct TextDelta {
   std::string text;  // whole characters
+  std::vector<DrawnReport> tokens = {};  // if asked for: of the tokens that have come
+};
+struct ReasoningDelta {
+  std::string text;  // what the model thinks before it answers
+};
+struct ToolCallDelta {
+  uint32_t index = 0;
+  std::string id, name;
+  std::string arguments;  // a JSON object's text
 };
 struct Finish {
-  std::string reason;  // "stop" or "length"
+  std::string reason;  // "stop", "length" or "tool_calls"
   mesh::Usage usage;
 };
 // What a stream yields, in order: deltas, then one Finish or one Error.
-using StreamEvent = std::variant<TextDelta, Finish, Error>;
+using StreamEvent = std::variant<TextDelta, ReasoningDelta, ToolCallDelta, Finish, Error>;
 
 // One answer on its way. Used by one thread at a time; destroying it cancels what still runs and
 // frees every stage.
@@ -80,6 +107,12 @@ class Service {
   // a bad parameter), kExhausted (the queue is full), kUnavailable (no plan can serve: says why).
   virtual Result<std::unique_ptr<CompletionStream>> start(CompletionRequest request) = 0;
   virtual std::vector<ServedModel> models() = 0;
+  // A text's tokens and back, by the vocabulary of the model that is served (or the one that is
+  // named, if it is that one). Errors as start().
+  virtual Result<std::vector<TokenId>> tokenize(const std::string& model, const std::string& text,
+                                                bool add_special, bool parse_special) = 0;
+  virtual Result<std::string> detokenize(const std::string& model,
+                                         const std::vector<TokenId>& tokens) = 0;
   virtual Health health() = 0;
   // The mesh as this node sees it, at most a tick old.
   virtual mesh::View view() = 0;

@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "model/sampler.h"
 
 namespace weft::node {
 namespace {
@@ -135,7 +134,7 @@ void SliceCompute::carry_out(LoadRequest& request) {
                                                  ? slice->device_from - request.first_layer : 0},
                             {"slices", slices_.size() + 1}});
   const Epoch epoch = request.epoch;
-  slices_[epoch] = {std::move(request), std::move(slice->slice), slice->device_bytes};
+  slices_[epoch] = {std::move(request), std::move(slice->slice), slice->device_bytes, {}};
   calls_.loaded({epoch, {}, memory.weight_bytes + memory.kv_bytes + memory.scratch_bytes});
 }
 
@@ -211,7 +210,10 @@ void SliceCompute::carry_out(Drop& drop) {
 }
 
 void SliceCompute::carry_out(Release& release) {
-  if (Loaded* on = loaded(release.epoch)) on->slice->release(release.session);
+  Loaded* on = loaded(release.epoch);
+  if (!on) return;
+  on->slice->release(release.session);
+  on->constraints.release(release.session);
 }
 
 void SliceCompute::carry_out(Submit& submit) {
@@ -294,12 +296,14 @@ Result<> SliceCompute::forward(Loaded& on, const mesh::BatchJob& batch,
     } else if (sequence.sample) {
       const std::span<const float> logits(result.logits.data() + logits_row * config.vocab_size,
                                           config.vocab_size);
-      auto token = model::sample(logits, sequence.sampling, sequence.history,
-                                 uint64_t(sequence.first_position) + sequence.row_count);
-      if (token.ok()) {
-        out.token = *token;
+      auto drawn = on.constraints.draw(on.request.model->file(), sequence.session, logits,
+                                       sequence.sampling, sequence.history,
+                                       uint64_t(sequence.first_position) + sequence.row_count);
+      if (drawn.ok()) {
+        out.token = drawn->token;
+        out.logprobs = std::move(drawn->logprobs);
       } else {
-        out.error = std::move(token).error();
+        out.error = std::move(drawn).error();
       }
       ++logits_row;
     }

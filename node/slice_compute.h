@@ -22,6 +22,7 @@
 #include "kernels/split_slice.h"
 #include "mesh/compute.h"
 #include "model/model.h"
+#include "node/constraints.h"
 #include "node/trace.h"
 
 namespace weft::node {
@@ -109,6 +110,7 @@ class SliceCompute {
     LoadRequest request;  // its model outlives the slice
     std::unique_ptr<kernels::Slice> slice;
     uint64_t device_bytes = 0;
+    Constraints constraints;
   };
 
   void run();

@@ -1,7 +1,8 @@
 // The way of an answer from the mesh thread to whoever reads it: tokens in a bounded queue, turned
-// into text on the reader's thread.
+// into text, thoughts and tool calls on the reader's thread.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -10,6 +11,7 @@
 #include "base/queue.h"
 #include "mesh/effects.h"
 #include "model/tokenizer.h"
+#include "node/answer_parser.h"
 #include "node/service.h"
 #include "node/text_output.h"
 
@@ -18,6 +20,12 @@ namespace weft::node {
 // Tokens that wait for a slow reader; at its end the answer is cancelled. About 32 KiB of text.
 inline constexpr size_t kStreamTokensMax = 4096;
 
+struct StreamToken {
+  StreamToken(TokenId id, std::vector<TokenLogprob> probabilities = {})
+      : token(id), logprobs(std::move(probabilities)) {}
+  TokenId token;
+  std::vector<TokenLogprob> logprobs;
+};
 struct StreamEnd {
   Result<mesh::FinishReason> result;
   mesh::Usage usage;
@@ -25,7 +33,7 @@ struct StreamEnd {
 // Written by the mesh thread, read by one other.
 struct TokenQueue {
   TokenQueue() : items(kStreamTokensMax + 1) {}
-  BoundedQueue<std::variant<TokenId, StreamEnd>> items;
+  BoundedQueue<std::variant<StreamToken, StreamEnd>> items;
 };
 
 class MeshStream final : public CompletionStream {
@@ -33,22 +41,30 @@ class MeshStream final : public CompletionStream {
   // prompt_tokens: for the usage of an answer that a stop text ends here.
   // cancel is called once if the stream is destroyed, or a stop text is found, before its end.
   MeshStream(std::shared_ptr<const model::Tokenizer> tokenizer, std::shared_ptr<TokenQueue> queue,
-             std::vector<std::string> stop, uint32_t prompt_tokens, std::function<void()> cancel);
+             std::vector<std::string> stop, AnswerShape shape, uint32_t prompt_tokens,
+             std::function<void()> cancel);
   ~MeshStream() override;
 
   std::optional<StreamEvent> next(Duration timeout) override;
 
  private:
-  StreamEvent end_with(const StreamEnd& end);
+  StreamEvent end_with(const StreamEnd& end) const;
+  void take(const StreamToken& token);
+  void add_parts(std::vector<AnswerPart> parts);
+  void finish_parts();
+  TokenReport report(const TokenLogprob& one) const;
 
   std::shared_ptr<const model::Tokenizer> tokenizer_;
   std::shared_ptr<TokenQueue> queue_;
   model::StreamDecoder decoder_;
   StopMatcher stop_;
+  AnswerParser parser_;
   std::function<void()> cancel_;
   const uint32_t prompt_tokens_;
   uint32_t tokens_ = 0;
-  std::optional<StreamEvent> last_;  // to give after the held-back text
+  uint32_t calls_ = 0;
+  std::vector<DrawnReport> reports_;  // of tokens whose text has not been given out yet
+  std::deque<StreamEvent> ready_;
   bool ended_ = false;
 };
 

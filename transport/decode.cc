@@ -220,6 +220,28 @@ std::vector<TokenId> unpack_tokens(const flatbuffers::Vector<int32_t>* tokens) {
   return tokens ? std::vector<TokenId>(tokens->begin(), tokens->end()) : std::vector<TokenId>();
 }
 
+Result<SamplingParams> unpack(const wire::Sampling& s) {
+  SamplingParams out = {s.temperature(),        s.top_k(), s.top_p(), s.min_p(),
+                        s.repetition_penalty(), s.seed()};
+  out.presence_penalty = s.presence_penalty();
+  out.frequency_penalty = s.frequency_penalty();
+  out.answer_begin = s.answer_begin();
+  out.logprobs = s.logprobs();
+  out.constrained = s.constrained();
+  if (count(s.logit_bias()) > kLogitBiasMax) return corrupt("too many logit biases");
+  for (size_t i = 0; i < count(s.logit_bias()); ++i) {
+    const auto* bias = s.logit_bias()->Get(flatbuffers::uoffset_t(i));
+    out.logit_bias.push_back({bias->token(), bias->bias()});
+  }
+  if (count(s.drawn()) > kDrawnMax) return corrupt("too many tokens with a grammar");
+  out.drawn = unpack_tokens(s.drawn());
+  if (s.grammar()) {
+    WEFT_TRY(std::string grammar, unpack_text(s.grammar(), kGrammarBytesMax));
+    out.grammar = std::make_shared<const std::string>(std::move(grammar));
+  }
+  return out;
+}
+
 Result<Message> unpack(const wire::Step& m, const Owner& owner) {
   Step out;
   out.epoch = {m.epoch()};
@@ -245,8 +267,7 @@ Result<Message> unpack(const wire::Step& m, const Owner& owner) {
     return corrupt("a step needs either tokens or activations");
   }
   if (const auto* s = m.sampling()) {
-    out.sampling = {s->temperature(), s->top_k(), s->top_p(), s->min_p(), s->repetition_penalty(),
-                    s->seed()};
+    WEFT_TRY(out.sampling, unpack(*s));
   }
   out.history = unpack_tokens(m.history());
   out.tokens = unpack_tokens(m.tokens());
@@ -255,7 +276,13 @@ Result<Message> unpack(const wire::Step& m, const Owner& owner) {
 }
 
 Result<Message> unpack(const wire::Token& m, const Owner&) {
-  return Message(Token{{m.epoch()}, {m.session()}, m.position(), m.token()});
+  Token out{{m.epoch()}, {m.session()}, m.position(), m.token(), {}};
+  if (count(m.logprobs()) > kTopLogprobsMax + 1) return corrupt("too many probabilities");
+  for (size_t i = 0; i < count(m.logprobs()); ++i) {
+    const auto* one = m.logprobs()->Get(flatbuffers::uoffset_t(i));
+    out.logprobs.push_back({one->token(), one->logprob()});
+  }
+  return Message(std::move(out));
 }
 Result<Message> unpack(const wire::Close& m, const Owner&) {
   return Message(Close{{m.epoch()}, {m.session()}});

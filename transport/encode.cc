@@ -107,13 +107,27 @@ Offset<wire::Want> pack(Builder& b, const Want& m) {
   return wire::CreateWant(b, &model);
 }
 
-Offset<wire::Step> pack(Builder& b, const Step& m) {
-  const SamplingParams& s = m.sampling;
-  Offset<wire::Sampling> sampling;
-  if (m.sample) {
-    sampling = wire::CreateSampling(b, s.temperature, s.top_k, s.top_p, s.min_p,
-                                    s.repetition_penalty, s.seed);
+Offset<wire::Sampling> pack(Builder& b, const SamplingParams& s) {
+  Offset<flatbuffers::Vector<const wire::LogitBias*>> biases;
+  if (!s.logit_bias.empty()) {
+    std::vector<wire::LogitBias> packed;
+    for (const LogitBias& bias : s.logit_bias) packed.push_back({bias.token, bias.bias});
+    biases = b.CreateVectorOfStructs(packed);
   }
+  Offset<flatbuffers::String> grammar;
+  Offset<flatbuffers::Vector<int32_t>> drawn;
+  if (s.grammar) {
+    grammar = b.CreateString(*s.grammar);
+    drawn = b.CreateVector(s.drawn);
+  }
+  return wire::CreateSampling(b, s.temperature, s.top_k, s.top_p, s.min_p, s.repetition_penalty,
+                              s.seed, s.presence_penalty, s.frequency_penalty, s.answer_begin,
+                              uint8_t(s.logprobs), biases, s.constrained, grammar, drawn);
+}
+
+Offset<wire::Step> pack(Builder& b, const Step& m) {
+  Offset<wire::Sampling> sampling;
+  if (m.sample) sampling = pack(b, m.sampling);
   const auto history = b.CreateVector(m.history);
   const auto tokens = b.CreateVector(m.tokens);
   b.ForceVectorAlignment(m.hidden.size(), 1, 16);
@@ -124,7 +138,13 @@ Offset<wire::Step> pack(Builder& b, const Step& m) {
 }
 
 Offset<wire::Token> pack(Builder& b, const Token& m) {
-  return wire::CreateToken(b, m.epoch.value, m.session.value, m.position, m.token);
+  Offset<flatbuffers::Vector<const wire::TokenLogprob*>> logprobs;
+  if (!m.logprobs.empty()) {
+    std::vector<wire::TokenLogprob> packed;
+    for (const TokenLogprob& one : m.logprobs) packed.push_back({one.token, one.logprob});
+    logprobs = b.CreateVectorOfStructs(packed);
+  }
+  return wire::CreateToken(b, m.epoch.value, m.session.value, m.position, m.token, logprobs);
 }
 Offset<wire::Close> pack(Builder& b, const Close& m) {
   return wire::CreateClose(b, m.epoch.value, m.session.value);

@@ -16,7 +16,8 @@
 
 namespace weft::transport {
 
-inline constexpr uint32_t kProtocolVersion = 1;
+// 2: a Step's sampling has biases, penalties of the answer, a grammar; a Token has probabilities.
+inline constexpr uint32_t kProtocolVersion = 2;
 inline constexpr size_t kFrameBytesMax = 256 * 1024;
 // What a chunk of a file or of an activation may take of a frame; the rest is for the table.
 inline constexpr size_t kPayloadBytesMax = 240 * 1024;
@@ -25,7 +26,7 @@ inline constexpr size_t kAddressesMax = 64;    // in one Hello
 inline constexpr size_t kOffersMax = 16;       // models in one Profile
 inline constexpr size_t kLayersMax = 512;      // of a model
 inline constexpr size_t kStagesMax = 64;       // of a plan
-inline constexpr size_t kHistoryMax = 64;      // tokens in a Step, for the repetition penalty
+inline constexpr size_t kHistoryMax = 64;      // tokens in a Step, for the penalties
 inline constexpr size_t kStepTokensMax = 4096; // rows of one Step
 
 struct PeerAddress {
@@ -179,6 +180,7 @@ struct Token {
   SessionId session;
   uint32_t position = 0;  // of the drawn token
   TokenId token = 0;
+  std::vector<TokenLogprob> logprobs = {};  // if asked for: its own, then the likeliest ones'
 };
 // The head ends a session; stages free its cache.
 struct Close {

@@ -157,6 +157,26 @@ def check_quantize(lab):
     expect(not [name for name in os.listdir(lab.dir) if "big-q" in name], "a part was left behind")
 
 
+def check_grammar(lab):
+    """An answer follows a grammar or a schema, alone; a wrong one is refused with its place."""
+    node = new_mesh(lab, "grammar")
+    folder = lab.model_dir()
+    model = os.path.join(folder, "weft-tiny.gguf")
+    grammar, schema = os.path.join(folder, "g.gbnf"), os.path.join(folder, "s.json")
+    with open(grammar, "w", encoding="utf-8") as file:
+        file.write('root ::= "yes" | "no"\n')
+    with open(schema, "w", encoding="utf-8") as file:
+        json.dump({"type": "object", "properties": {"a": {"type": "integer", "maximum": 9}},
+                   "required": ["a"]}, file)
+    asked = ("run", model, "-p", "What is 27 + 58?", "--temp", "0", "--json")
+    answer = json.loads(node.weft(*asked, "--grammar", grammar).stdout)
+    expect(answer["text"] in ("yes", "no"), f"the grammar gave {answer['text']}")
+    answer = json.loads(node.weft(*asked, "--json-schema", schema).stdout)
+    expect(json.loads(answer["text"])["a"] <= 9, f"the schema gave {answer['text']}")
+    refused(node, *asked, "--json-schema", grammar, says=["g.gbnf"])
+    refused(node, *asked, "--grammar", schema, says=["line 1, column 1"])
+
+
 def check_cache_type(lab):
     """A mesh with an 8-bit KV cache answers as one process with such a cache does."""
     nodes = lab.loopback_mesh("--kv", "q8_0", "--min-nodes", "2", names=("left", "right"))
@@ -177,7 +197,7 @@ def main():
     need_model()
     with Lab(sys.argv[1]) as lab:
         for check in [check_interrupt, check_flags, check_codes, check_key_mode, check_models,
-                      check_quantize, check_cache_type]:
+                      check_quantize, check_grammar, check_cache_type]:
             print(f"== {check.__name__}")
             check(lab)
 

@@ -1,4 +1,5 @@
-"""openai_test.py WEFT: the official OpenAI client for Node.js streams from a mesh of three.
+"""openai_test.py WEFT: the official OpenAI client for Node.js streams from a mesh of three,
+calls tools, and has answers follow schemas and grammars, through each of its nodes.
 
 Needs node, and `npm ci` in tests/e2e/openai_client.
 """
@@ -27,6 +28,13 @@ def main():
         print(done.stdout, done.stderr)
         expect(done.returncode == 0, f"the client ended with {done.returncode}")
         expect("85" in done.stdout, "the answer is not 85")
+        # Answers that are sampled on another node than the one that is asked, too.
+        for node in nodes:
+            done = subprocess.run(["node", os.path.join(CLIENT, "features.mjs"),
+                                   f"http://{node.address()}", "weft-tiny"],
+                                  capture_output=True, text=True, timeout=120 * PATIENCE)
+            print(done.stdout, done.stderr)
+            expect(done.returncode == 0, f"features.mjs ended with {done.returncode}")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class SessionsTest : public ::testing::Test {
     return id.ok() ? ErrorCode::kInternal : id.error().code;
   }
   void token(SessionId id, uint32_t position, TokenId value, NodeId from = kLast) {
-    sessions_.on_token(from, {kEpoch, id, position, value}, now_);
+    sessions_.on_token(from, {kEpoch, id, position, value, {}}, now_);
   }
   // Sorts what came out since the last call.
   void collect() {
@@ -128,6 +128,43 @@ TEST_F(SessionsTest, ThePenaltysHistoryIsTheNewestTokensAndOnlySentWhenAskedFor)
   collect();
   ASSERT_EQ(steps_.back().history.size(), transport::kHistoryMax);
   EXPECT_EQ(steps_.back().history.back(), request.tokens.back());
+}
+
+TEST_F(SessionsTest, AGrammarGoesWithTheFirstRowsThatSampleAndAgainAfterANewStart) {
+  GenerateRequest request = make_request(5, 5);
+  request.sampling.constrained = true;
+  request.sampling.grammar = std::make_shared<const std::string>("root ::= \"x\"");
+  const auto id = sessions_.open(request, kNone, now_);
+  ASSERT_TRUE(id.ok());
+  collect();
+  ASSERT_EQ(steps_.size(), 1u);
+  EXPECT_EQ(steps_[0].sampling.grammar, request.sampling.grammar);
+  EXPECT_EQ(steps_[0].sampling.answer_begin, 5u);
+  EXPECT_TRUE(steps_[0].sampling.drawn.empty());
+  sessions_.on_node_lost(kLast, "node attic is gone", now_);
+  plan_.epoch = Epoch{2 << 16};
+  sessions_.set_plan(plan_, now_);
+  collect();
+  ASSERT_EQ(steps_.size(), 1u);
+  EXPECT_EQ(steps_[0].sampling.grammar, request.sampling.grammar);
+  sessions_.on_token(kLast, {plan_.epoch, steps_[0].session, 5, 7, {}}, now_);
+  collect();
+  ASSERT_EQ(steps_.size(), 1u);
+  EXPECT_TRUE(steps_[0].sampling.constrained);
+  EXPECT_FALSE(steps_[0].sampling.grammar);
+}
+
+TEST_F(SessionsTest, ProbabilitiesAreHandedOnUnlessTheyNameNoToken) {
+  const SessionId id = open(4, 5);
+  const auto given = [&](uint32_t position, TokenId named) {
+    sessions_.on_token(kLast, {kEpoch, id, position, 1, {{1, -0.5f}, {named, -1}}}, now_);
+    for (const Effect& effect : outbox_.take_effects()) {
+      if (const auto* out = std::get_if<TokenOut>(&effect)) return out->logprobs.size();
+    }
+    return size_t{99};
+  };
+  EXPECT_EQ(given(4, 3), 2u);
+  EXPECT_EQ(given(5, TokenId(kVocab)), 0u);
 }
 
 TEST_F(SessionsTest, MaxTokensEndsItWithEveryStageClosed) {
@@ -260,10 +297,10 @@ TEST_F(SessionsTest, OneWithoutATokenStartsAgainOnTheNextPlanUnderANewName) {
   EXPECT_NE(steps_[0].session, id);
   const SessionId renamed = steps_[0].session;
   token(id, 5, 9);  // of the first start, late
-  sessions_.on_token(kLast, {kEpoch, renamed, 5, 9}, now_);
+  sessions_.on_token(kLast, {kEpoch, renamed, 5, 9, {}}, now_);
   collect();
   EXPECT_TRUE(given_.empty());
-  sessions_.on_token(kLast, {plan_.epoch, renamed, 5, 7}, now_);
+  sessions_.on_token(kLast, {plan_.epoch, renamed, 5, 7, {}}, now_);
   collect();
   EXPECT_EQ(given_, std::vector<TokenId>{7});
 }

@@ -333,5 +333,22 @@ TEST_F(WideStageTest, ActivationsAreSplitToFitFramesAndStayInOrder) {
   EXPECT_TRUE(steps.back().sample);
 }
 
+TEST_F(WideStageTest, AGrammarHasItsRoomInTheFrame) {
+  transport::Step prompt = rows(1, 0, 128, true);
+  prompt.sampling.constrained = true;
+  prompt.sampling.grammar = std::make_shared<const std::string>(kGrammarBytesMax, 'x');
+  prompt.sampling.drawn.assign(kDrawnMax, 1);
+  step(prompt);
+  const auto jobs = all<SubmitBatch>(effects());
+  stage_.on_batch_done(jobs[0].job, output(jobs[0].batch, kWide), now_);
+  const auto steps = messages<transport::Step>(effects());
+  for (const transport::Step& part : steps) {
+    const size_t beside = grammar_bytes(part.sampling);
+    EXPECT_LE(part.hidden.size() + beside, transport::kPayloadBytesMax);
+    EXPECT_EQ(beside > 0, part.sample);
+  }
+  EXPECT_EQ(steps.back().sampling.drawn.size(), kDrawnMax);
+}
+
 }  // namespace
 }  // namespace weft::mesh::test

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/random.h"
+#include "model/token_trie.h"
 #include "tests/support/support.h"
 
 namespace weft::model {
@@ -15,7 +16,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TokenId draw(std::span<const float> logits, const SamplingParams& params, uint64_t position,
+TokenId token_of(std::span<const float> logits, const SamplingParams& params, uint64_t position,
              std::span<const TokenId> history = {}) {
   const auto token = sample(logits, params, history, position);
   EXPECT_TRUE(token.ok());
@@ -26,14 +27,14 @@ TokenId draw(std::span<const float> logits, const SamplingParams& params, uint64
 std::map<TokenId, int> histogram(std::span<const float> logits, const SamplingParams& params,
                                  int draws) {
   std::map<TokenId, int> counts;
-  for (int i = 0; i < draws; ++i) ++counts[draw(logits, params, uint64_t(i))];
+  for (int i = 0; i < draws; ++i) ++counts[token_of(logits, params, uint64_t(i))];
   return counts;
 }
 
 TEST(Sampler, TemperatureZeroTakesTheLargestAndTheLowestIdOnATie) {
   const float logits[] = {1, 3, 2, 3};
-  EXPECT_EQ(draw(logits, {}, 0), 1);
-  EXPECT_EQ(draw(logits, {}, 77), 1);
+  EXPECT_EQ(token_of(logits, {}, 0), 1);
+  EXPECT_EQ(token_of(logits, {}, 77), 1);
 }
 
 TEST(Sampler, TheSameSeedAndPositionDrawTheSameTokenInAnyOrder) {
@@ -42,12 +43,12 @@ TEST(Sampler, TheSameSeedAndPositionDrawTheSameTokenInAnyOrder) {
   for (float& logit : logits) logit = float(random.normal());
   const SamplingParams params{.temperature = 1, .seed = 42};
   std::vector<TokenId> forward;
-  for (uint64_t i = 0; i < 50; ++i) forward.push_back(draw(logits, params, i));
-  for (uint64_t i = 50; i-- > 0;) EXPECT_EQ(draw(logits, params, i), forward[i]);
+  for (uint64_t i = 0; i < 50; ++i) forward.push_back(token_of(logits, params, i));
+  for (uint64_t i = 50; i-- > 0;) EXPECT_EQ(token_of(logits, params, i), forward[i]);
   SamplingParams other = params;
   other.seed = 43;
   int different = 0;
-  for (uint64_t i = 0; i < 50; ++i) different += draw(logits, other, i) != forward[i];
+  for (uint64_t i = 0; i < 50; ++i) different += token_of(logits, other, i) != forward[i];
   EXPECT_GT(different, 25);
 }
 
@@ -94,17 +95,17 @@ TEST(Sampler, MinPDropsWhatIsFarBelowTheBest) {
 TEST(Sampler, RepetitionPenaltyLooksAtTheWindowAndNoFurther) {
   const float logits[] = {2.0f, 1.9f, -1.0f};
   const SamplingParams params{.repetition_penalty = 1.5f};
-  EXPECT_EQ(draw(logits, params, 0), 0);
+  EXPECT_EQ(token_of(logits, params, 0), 0);
   const TokenId recent[] = {0, 0, 0};
-  EXPECT_EQ(draw(logits, params, 0, recent), 1);
+  EXPECT_EQ(token_of(logits, params, 0, recent), 1);
   std::vector<TokenId> old(kPenaltyWindow + 1, 2);
   old[0] = 0;
-  EXPECT_EQ(draw(logits, params, 0, old), 0);
+  EXPECT_EQ(token_of(logits, params, 0, old), 0);
   const TokenId strange[] = {-5, 1 << 30};
-  EXPECT_EQ(draw(logits, params, 0, strange), 0);
+  EXPECT_EQ(token_of(logits, params, 0, strange), 0);
   const float negative[] = {-1.0f, -1.1f};
   const TokenId first[] = {0};
-  EXPECT_EQ(draw(negative, params, 0, first), 1);
+  EXPECT_EQ(token_of(negative, params, 0, first), 1);
 }
 
 TEST(Sampler, LogitsThatAreNoNumbersAreCorrupt) {
@@ -130,6 +131,69 @@ TEST(Sampler, ParametersOutOfRangeAreNamed) {
   EXPECT_THAT(message({.min_p = -0.5f}), HasSubstr("min_p"));
   EXPECT_THAT(message({.repetition_penalty = 0}), HasSubstr("repetition_penalty is 0"));
   EXPECT_TRUE(validate({}).ok());
+}
+
+TEST(Sampler, TheAnswersPenaltiesLookAtTheAnswerAlone) {
+  const float logits[] = {2, 1.5f, 1, 0};
+  const std::vector<TokenId> history = {0, 0, 1, 1, 0};  // of which the last two are the answer
+  SamplingParams params{.presence_penalty = 0.75f};
+  params.answer_begin = 3;
+  EXPECT_EQ(token_of(logits, params, 5, history), 0);  // 1.25, 0.75, 1
+  params.presence_penalty = 1.25f;
+  EXPECT_EQ(token_of(logits, params, 5, history), 2);
+  params = {.frequency_penalty = 0.4f};
+  EXPECT_EQ(token_of(logits, params, 5, history), 2);  // three times 0.4, twice 0.4
+  params.answer_begin = 4;
+  EXPECT_EQ(token_of(logits, params, 5, history), 0);  // 1.6
+  params.answer_begin = 9;
+  EXPECT_EQ(token_of(logits, params, 5, history), 0);
+  params.frequency_penalty = -1;
+  params.answer_begin = 0;
+  EXPECT_EQ(token_of(logits, params, 5, history), 0);
+}
+
+TEST(Sampler, ABiasShiftsALogitAndOneBeyondTheVocabularyDoesNothing) {
+  const float logits[] = {1, 2, 3};
+  SamplingParams params;
+  params.logit_bias = {{0, 2.5f}, {2, -100}, {7, 1000}, {-1, 1000}};
+  EXPECT_EQ(token_of(logits, params, 0), 0);
+}
+
+TEST(Sampler, OnlyWhatIsAllowedIsDrawn) {
+  const float logits[] = {5, 4, 1, 0.5f};
+  TokenSet allowed(4);
+  allowed.add(2);
+  allowed.add(3);
+  EXPECT_EQ(draw(logits, {}, {}, 0, &allowed)->token, 2);
+  int third = 0;
+  for (uint64_t i = 0; i < 2000; ++i) {
+    const TokenId token = draw(logits, {.temperature = 1, .seed = 3}, {}, i, &allowed)->token;
+    ASSERT_GE(token, 2);
+    third += token == 3;
+  }
+  EXPECT_NEAR(third / 2000.0, 1 / (1 + std::exp(0.5)), 0.04);
+  EXPECT_THAT(draw(logits, {}, {}, 0, std::make_unique<TokenSet>(9).get()).error().message,
+              HasSubstr("none of the model's tokens"));
+}
+
+TEST(Sampler, LogprobsAreTheModelsOwn) {
+  const float logits[] = {0, std::log(2.0f), std::log(5.0f)};
+  SamplingParams params;
+  params.logprobs = 3;
+  params.logit_bias = {{0, 100}};
+  const auto drawn = draw(logits, params, {}, 0);
+  ASSERT_TRUE(drawn.ok());
+  EXPECT_EQ(drawn->token, 0);
+  ASSERT_EQ(drawn->logprobs.size(), 3u);
+  EXPECT_EQ(drawn->logprobs[0].token, 0);
+  EXPECT_NEAR(drawn->logprobs[0].logprob, std::log(1 / 8.0), 1e-6);
+  EXPECT_EQ(drawn->logprobs[1].token, 2);
+  EXPECT_NEAR(drawn->logprobs[1].logprob, std::log(5 / 8.0), 1e-6);
+  EXPECT_EQ(drawn->logprobs[2].token, 1);
+  params.logprobs = 21;
+  EXPECT_EQ(draw(logits, params, {}, 0)->logprobs.size(), 4u);  // there are no more
+  params.logprobs = 22;
+  EXPECT_THAT(draw(logits, params, {}, 0).error().message, HasSubstr("top_logprobs is 21"));
 }
 
 }  // namespace

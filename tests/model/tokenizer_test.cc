@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/text.h"
 #include "tests/model/small_model.h"
@@ -65,6 +67,15 @@ TEST_P(GoldenTokenizer, DecodesWhatItEncodedToTheSameText) {
   }
 }
 
+TEST(GoldenTokenizers, NoneOfThemIsLeftOut) {
+  WEFT_GOLDEN_OR_SKIP(golden);
+  std::set<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator(golden + "/tokenizers")) {
+    if (entry.path().extension() == ".jsonl") found.insert(entry.path().stem().string());
+  }
+  EXPECT_EQ(found, (std::set<std::string>{"gemma3", "llama-bpe", "llama-spm", "qwen2"}));
+}
+
 INSTANTIATE_TEST_SUITE_P(Vocabularies, GoldenTokenizer,
                          ::testing::Values("llama-bpe", "qwen2", "llama-spm", "gemma3"),
                          [](const auto& tested) {
@@ -118,6 +129,19 @@ TEST(BytePairTokenizer, MergesByRankAndPutsTheBosWhereTheFamilyWantsIt) {
   EXPECT_EQ(tokenizer->vocab_size(), 264u);
   EXPECT_EQ(tokenizer->find("hell"), 258);
   EXPECT_FALSE(tokenizer->find("nothing like it").has_value());
+}
+
+TEST(BytePairTokenizer, TheEndOfAMessageIsNoEndWhereAnswersAreSeveralMessages) {
+  SmallModel small;
+  small.tokens[261] = "<|end|>";
+  auto tokenizer = open_small(small);
+  ASSERT_TRUE(tokenizer.ok());
+  EXPECT_THAT(tokenizer->end_tokens(), ElementsAre(260, 261, 263));
+  small.tokens.insert(small.tokens.end(), {"<|return|>", "<|call|>"});
+  small.kinds.insert(small.kinds.end(), {3, 3});
+  tokenizer = open_small(small);
+  ASSERT_TRUE(tokenizer.ok());
+  EXPECT_THAT(tokenizer->end_tokens(), ElementsAre(260, 263, 264, 265));
 }
 
 TEST(BytePairTokenizer, ControlTokensInTextStayTextUnlessAskedFor) {
@@ -183,6 +207,18 @@ TEST(ScoredTokenizer, ATokenWithASpaceInsideIsFoundAcrossWords) {
   const auto tokenizer = open_small(small);
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
   EXPECT_THAT(tokenizer->encode("a b", {.add_bos = false}), ElementsAre(259, 265));
+}
+
+TEST(ScoredTokenizer, WordsThatComeAgainAreEncodedAsTheFirstTime) {
+  const auto tokenizer = open_small(small_scored());
+  ASSERT_TRUE(tokenizer.ok());
+  const auto once = tokenizer->encode("ab aab é", {.add_bos = false});
+  std::string text;
+  for (int i = 0; i < 50; ++i) text += i == 0 ? "ab aab é" : " ab aab é";
+  const auto all = tokenizer->encode(text, {.add_bos = false});
+  EXPECT_EQ(tokenizer->decode(all), text);
+  EXPECT_TRUE(std::equal(once.begin(), once.end(), all.begin()));
+  EXPECT_EQ(all.size(), once.size() * 50);
 }
 
 TEST(StreamDecoder, HoldsBackTheBytesOfAnUnfinishedCharacter) {

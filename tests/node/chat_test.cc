@@ -121,9 +121,69 @@ TEST_F(Chat, ATemplatesOwnRefusalComesBackInItsWords) {
 
 TEST_F(Chat, ATemplateThatCutsAMessageApartIsRefused) {
   make("{% for m in messages %}{{ m.content[:2] }}{% endfor %}");
-  const auto tokens = chat_->encode(one("hello"), 0);
+  const auto tokens = chat_->encode(one("<|eot_id|>"), 0);
   ASSERT_FALSE(tokens.ok());
   EXPECT_THAT(tokens.error().message, HasSubstr("cuts"));
+  EXPECT_EQ(encode(one("hello")), encode(one("he")));
+}
+
+// FAULT 64.
+TEST_F(Chat, ATemplateThatPutsAControlTokenTogetherOfATextGetsTheTextAsAWhole) {
+  make("{{ bos_token }}{% for m in messages %}{{ m.content | replace('X', '') }}{% endfor %}");
+  const auto tokens = encode(one("<|eotX_id|>"));
+  EXPECT_EQ(std::count(tokens.begin(), tokens.end(), kTurn), 0);
+  EXPECT_EQ(tokenizer_->decode(tokens), "<|eotX_id|>");
+  EXPECT_EQ(tokenizer_->decode(encode(one("aXb"))), "ab");
+}
+
+Json tools() {
+  return Json::parse(R"([{"type": "function", "function": {"name": "f", "description":
+      "says <|eot_id|>", "parameters": {"type": "object", "properties": {}}}}])");
+}
+
+TEST_F(Chat, ToolsAndTheirCallsGoToTheTemplateAndStayText) {
+  make("{{ bos_token }}{{ tools | tojson }}{% for m in messages %}{% for c in m.tool_calls or [] %}"
+       "{{ c.function.name }}{{ c.function.arguments | tojson }}{% endfor %}{{ m.content }}"
+       "{% endfor %}<|eot_id|>");
+  Json messages = one("hi");
+  messages.push_back({{"role", "assistant"},
+                      {"content", ""},
+                      {"tool_calls", Json::array({Json{{"function", {{"name", "f"},
+                                     {"arguments", "{\"b\":1,\"a\":\"<|bos|>\"}"}}}}})}});
+  const auto prompt = chat_->prompt(messages, tools(), 0);
+  ASSERT_TRUE(prompt.ok()) << prompt.error().message;
+  EXPECT_EQ(std::count(prompt->tokens.begin(), prompt->tokens.end(), kTurn), 1);
+  EXPECT_EQ(std::count(prompt->tokens.begin(), prompt->tokens.end(), kStart), 1);
+  const std::string text = tokenizer_->decode(prompt->tokens, true);
+  EXPECT_THAT(text, HasSubstr("says <|eot_id|>"));
+  EXPECT_THAT(text, HasSubstr("f{\"b\": 1, \"a\": \"<|bos|>\"}"));
+  EXPECT_EQ(prompt->thoughts, Thoughts::kNone);
+}
+
+TEST_F(Chat, ATemplateWithoutToolsGetsThemInWords) {
+  make(kTemplate);
+  Json messages = one("hi");
+  messages.push_back({{"role", "assistant"},
+                      {"content", ""},
+                      {"tool_calls", Json::array({Json{{"function", {{"name", "f"},
+                                                                     {"arguments", "{}"}}}}})}});
+  messages.push_back({{"role", "tool"}, {"content", "42"}, {"tool_call_id", "1"}});
+  const auto prompt = chat_->prompt(messages, tools(), 0);
+  ASSERT_TRUE(prompt.ok()) << prompt.error().message;
+  const std::string text = tokenizer_->decode(prompt->tokens, true);
+  EXPECT_THAT(text, HasSubstr("system:You may call these functions"));
+  EXPECT_THAT(text, HasSubstr("\"name\":\"f\""));
+  EXPECT_THAT(text, HasSubstr("<tool_call>\n{\"name\":\"f\",\"arguments\":{}}\n</tool_call>"));
+  EXPECT_THAT(text, HasSubstr("user:<tool_response>\n42\n</tool_response>"));
+}
+
+TEST_F(Chat, ThoughtsAreExpectedWhereTheTemplateHasThem) {
+  make("{{ messages[0].content }}<think>\n");
+  EXPECT_EQ(chat_->prompt(one("x"), Json(), 0)->thoughts, Thoughts::kHaveBegun);
+  make("{{ messages[0].content }}{% if false %}<think>{% endif %}");
+  EXPECT_EQ(chat_->prompt(one("x"), Json(), 0)->thoughts, Thoughts::kMayCome);
+  make("{{ messages[0].content }}<think>\n\n</think>\n\n");
+  EXPECT_EQ(chat_->prompt(one("x"), Json(), 0)->thoughts, Thoughts::kNone);
 }
 
 TEST_F(Chat, MessagesOfAnotherFormAreRefused) {

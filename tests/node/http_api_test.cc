@@ -81,6 +81,41 @@ TEST_F(HttpApiTest, ShowsTheMeshAndItsMetrics) {
   EXPECT_NE(metrics.body.find("weft_requests_total 9"), std::string::npos);
 }
 
+TEST_F(HttpApiTest, GivesSeveralChoicesEachWithASeedOfItsOwn) {
+  const HttpResponse answer =
+      ask("POST", "/v1/completions", R"({"model":"fake","prompt":"x","n":3,"seed":5})");
+  EXPECT_EQ(answer.status, 200);
+  const Json json = Json::parse(answer.body);
+  ASSERT_EQ(json["choices"].size(), 3u);
+  EXPECT_EQ(json["choices"][2]["text"], "Hello from the mesh, x.");
+  EXPECT_EQ(json["usage"]["completion_tokens"], 21);
+  EXPECT_EQ(service_.streams_started, 3);
+  EXPECT_NE(service_.last_request().sampling.seed, 5u);
+}
+
+TEST_F(HttpApiTest, AnImpossibleGrammarOrSchemaIsRefusedWithItsPlace) {
+  const auto refusal = [this](const std::string& more) {
+    const HttpResponse answer =
+        ask("POST", "/v1/completions", R"({"model":"fake","prompt":"x",)" + more + "}");
+    EXPECT_EQ(answer.status, 400) << more;
+    return Json::parse(answer.body)["error"]["message"].get<std::string>();
+  };
+  EXPECT_NE(refusal(R"("grammar":"root ::= \"a")").find("line 1, column"), std::string::npos);
+  EXPECT_NE(refusal(R"("grammar":"root ::= \"a\" root")").find("rule 'root'"), std::string::npos);
+  EXPECT_NE(refusal(R"("json_schema":{"properties":{"a":{"not":{}}}})").find("#/properties/a"),
+            std::string::npos);
+  EXPECT_EQ(service_.streams_started, 0);
+}
+
+TEST_F(HttpApiTest, TokenizesAndDetokenizes) {
+  EXPECT_EQ(ask("POST", "/tokenize", R"({"content":"ab","add_special":true})").body,
+            R"({"tokens":[1000,97,98]})");
+  EXPECT_EQ(ask("POST", "/detokenize", R"({"tokens":[97,98]})").body, R"({"content":"ab"})");
+  EXPECT_EQ(ask("POST", "/tokenize", R"({"content":"x","model":"none"})").status, 404);
+  EXPECT_EQ(ask("POST", "/tokenize", "{}").status, 400);
+  EXPECT_EQ(ask("GET", "/tokenize").status, 405);
+}
+
 TEST_F(HttpApiTest, PassesOnAWishForAModel) {
   EXPECT_EQ(ask("POST", "/api/model", R"({"name":"silent"})").status, 202);
   EXPECT_EQ(service_.wanted(), "silent");

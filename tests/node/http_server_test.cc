@@ -247,7 +247,7 @@ TEST_F(HttpServerTest, RefusesHostileJson) {
       cat("{", messages, R"(,"temperature":-0.1})"),
       cat("{", messages, R"(,"temperature":"hot"})"),
       cat("{", messages, R"(,"top_p":2})"),
-      cat("{", messages, R"(,"n":2})"),
+      cat("{", messages, R"(,"n":9})"),
       cat("{", messages, R"(,"stop":["a",7]})"),
       cat("{", messages, R"(,"stream":"yes"})"),
       R"({"messages":[]})",

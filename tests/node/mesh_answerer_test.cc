@@ -115,6 +115,8 @@ TEST(CompletionBody, CarriesEveryParameter) {
   AnswerRequest request;
   request.prompt = "p";
   request.sampling = {0.5f, 40, 0.9f, 0.1f, 1.5f, 77};
+  request.sampling.presence_penalty = 0.5f;
+  request.sampling.grammar = std::make_shared<const std::string>("root ::= \"x\"");
   request.stop = {"END"};
   const Json body = completion_body("m", request);
   EXPECT_EQ(body["model"], "m");
@@ -124,6 +126,9 @@ TEST(CompletionBody, CarriesEveryParameter) {
   EXPECT_EQ(body["top_p"], 0.9f);
   EXPECT_EQ(body["min_p"], 0.1f);
   EXPECT_EQ(body["repetition_penalty"], 1.5f);
+  EXPECT_EQ(body["presence_penalty"], 0.5f);
+  EXPECT_EQ(body["frequency_penalty"], 0);
+  EXPECT_EQ(body["grammar"], "root ::= \"x\"");
   EXPECT_EQ(body["seed"], 77);
   EXPECT_EQ(body["stop"][0], "END");
   EXPECT_EQ(body["stream"], true);

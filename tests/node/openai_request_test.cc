@@ -85,7 +85,16 @@ TEST(OpenAiRequest, RefusesWhatIsOutOfRangeAndNamesTheField) {
       {R"("max_completion_tokens":"9")", "max_completion_tokens"},
       {R"("seed":1.5)", "seed"},
       {R"("seed":18446744073709551616)", "seed"},
-      {R"("n":2)", "n"},
+      {R"("n":9)", "n"},
+      {R"("presence_penalty":3)", "presence_penalty"},
+      {R"("frequency_penalty":"1")", "frequency_penalty"},
+      {R"("repeat_penalty":0)", "repeat_penalty"},
+      {R"("logit_bias":[])", "logit_bias"},
+      {R"("logit_bias":{"x":1})", "logit_bias"},
+      {R"("logit_bias":{"1":101})", "logit_bias"},
+      {R"("logprobs":3)", "logprobs"},
+      {R"("logprobs":true,"top_logprobs":21)", "top_logprobs"},
+      {R"("top_logprobs":2)", "top_logprobs"},
       {R"("n":"1")", "n"},
       {R"("stop":[""])", "stop"},
       {R"("stop":[1])", "stop"},
@@ -102,6 +111,39 @@ TEST(OpenAiRequest, RefusesWhatIsOutOfRangeAndNamesTheField) {
     EXPECT_EQ(request.error().code, ErrorCode::kInvalid);
     EXPECT_NE(request.error().message.find(cat("'", name, "'")), std::string::npos)
         << request.error().message;
+  }
+}
+
+TEST(OpenAiRequest, ReadsWhatShapesTheDraw) {
+  const auto request = with(
+      R"("n":3,"presence_penalty":0.5,"frequency_penalty":-0.5,"repeat_penalty":1.2,
+         "logit_bias":{"5":-100,"7":2.5},"logprobs":true,"top_logprobs":2)");
+  ASSERT_TRUE(request.ok()) << request.error().message;
+  const SamplingParams& sampling = request->completion.sampling;
+  EXPECT_EQ(request->choices, 3u);
+  EXPECT_FLOAT_EQ(sampling.presence_penalty, 0.5f);
+  EXPECT_FLOAT_EQ(sampling.frequency_penalty, -0.5f);
+  EXPECT_FLOAT_EQ(sampling.repetition_penalty, 1.2f);
+  EXPECT_EQ(sampling.logit_bias, (std::vector<LogitBias>{{5, -100}, {7, 2.5f}}));
+  EXPECT_EQ(sampling.logprobs, 3u);
+  EXPECT_EQ(parse_completion_request(R"({"prompt":"x","logprobs":5})", 1)
+                ->completion.sampling.logprobs,
+            6u);
+  EXPECT_EQ(parse_completion_request(R"({"prompt":"x"})", 1)->completion.sampling.logprobs, 0u);
+}
+
+TEST(OpenAiRequest, ReadsTokenizeAndDetokenize) {
+  const auto tokenize = parse_tokenize_request(R"({"content":"x","add_special":true})");
+  ASSERT_TRUE(tokenize.ok());
+  EXPECT_EQ(tokenize->content, "x");
+  EXPECT_TRUE(tokenize->add_special);
+  EXPECT_FALSE(tokenize->parse_special);
+  EXPECT_FALSE(parse_tokenize_request("{}").ok());
+  EXPECT_EQ(parse_detokenize_request(R"({"tokens":[1,2]})")->tokens,
+            (std::vector<TokenId>{1, 2}));
+  for (const char* body : {"{}", R"({"tokens":[-1]})", R"({"tokens":["a"]})",
+                           R"({"tokens":[4294967296]})", R"({"tokens":1})"}) {
+    EXPECT_FALSE(parse_detokenize_request(body).ok()) << body;
   }
 }
 

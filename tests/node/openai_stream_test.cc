@@ -11,7 +11,9 @@ SseStream stream_of(test::FakeService& service, const std::string& model, bool i
   CompletionRequest request;
   request.model = model;
   request.prompt = "you";
-  return SseStream(*service.start(request), {true, "chatcmpl-1", 99, model}, include_usage);
+  std::vector<std::unique_ptr<CompletionStream>> choices;
+  choices.push_back(*service.start(request));
+  return SseStream(std::move(choices), {true, "chatcmpl-1", 99, model}, include_usage);
 }
 
 std::vector<std::string> all(SseStream& stream) {
@@ -46,6 +48,29 @@ TEST(SseStream, EndsWithTheErrorAlone) {
   const std::string last = all(stream).back();
   EXPECT_TRUE(last.starts_with("data: {\"error\":"));
   EXPECT_EQ(last.find("[DONE]"), std::string::npos);
+  EXPECT_EQ(service.live_streams, 0);
+}
+
+TEST(SseStream, SeveralChoicesTakeTurnsAndEndTogether) {
+  test::FakeService service;
+  std::vector<std::unique_ptr<CompletionStream>> choices;
+  CompletionRequest request;
+  request.prompt = "you";
+  for (const char* model : {"fake", "fake", "fake"}) {
+    request.model = model;
+    choices.push_back(*service.start(request));
+  }
+  SseStream stream(std::move(choices), {true, "chatcmpl-1", 99, "m"}, true);
+  std::string text;
+  for (const std::string& events : all(stream)) text += events;
+  for (const char* index : {"0", "1", "2"}) {
+    size_t chunks = 0;
+    const std::string mark = std::string("\"choices\":[{\"index\":") + index;
+    for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) ++chunks;
+    EXPECT_EQ(chunks, 9u) << index;
+  }
+  EXPECT_NE(text.find(R"("completion_tokens":21)"), std::string::npos);
+  EXPECT_EQ(text.find("[DONE]"), text.rfind("[DONE]"));
   EXPECT_EQ(service.live_streams, 0);
 }
 

@@ -23,12 +23,12 @@ class StreamTest : public ::testing::Test {
     tokenizer_ = std::make_shared<const model::Tokenizer>(std::move(*tokenizer));
   }
   std::unique_ptr<MeshStream> stream(std::vector<std::string> stop = {}) {
-    return std::make_unique<MeshStream>(tokenizer_, queue_, std::move(stop), kPromptTokens,
+    return std::make_unique<MeshStream>(tokenizer_, queue_, std::move(stop), AnswerShape(), kPromptTokens,
                                         [this] { ++cancelled_; });
   }
   void say(const std::string& text) {
     for (const TokenId token : tokenizer_->encode(text, {false, false})) {
-      ASSERT_TRUE(queue_->items.try_push(token));
+      ASSERT_TRUE(queue_->items.try_push(StreamToken(token)));
     }
   }
   void end(Result<mesh::FinishReason> result) {

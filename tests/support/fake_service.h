@@ -53,6 +53,17 @@ class FakeService final : public node::Service {
   std::vector<node::ServedModel> models() override {
     return {{"fake", true, 1234, 2048}, {"silent", false, 99, 0}};
   }
+  Result<std::vector<TokenId>> tokenize(const std::string& model, const std::string& text,
+                                        bool add_special, bool) override {
+    if (model == "none") return Error(ErrorCode::kNotFound, "as the test wants it");
+    std::vector<TokenId> tokens;
+    if (add_special) tokens.push_back(1000);
+    for (const char c : text) tokens.push_back(uint8_t(c));
+    return tokens;
+  }
+  Result<std::string> detokenize(const std::string&, const std::vector<TokenId>& tokens) override {
+    return std::string(tokens.begin(), tokens.end());
+  }
   node::Health health() override {
     return healthy ? node::Health{true, ""} : node::Health{false, "no plan: 3 GiB are missing"};
   }

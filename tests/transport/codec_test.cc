@@ -33,6 +33,10 @@ ModelOffer sample_offer() {
   return offer;
 }
 
+std::shared_ptr<const std::string> sample_grammar() {
+  return std::make_shared<const std::string>("root ::= \"é\"");
+}
+
 Step sample_step() {
   Step step;
   step.epoch = {9};
@@ -43,6 +47,14 @@ Step sample_step() {
   step.reserve_tokens = 100;
   step.sample = true;
   step.sampling = {0.7f, 40, 0.9f, 0.05f, 1.1f, 1234567890123ull};
+  step.sampling.presence_penalty = 0.5f;
+  step.sampling.frequency_penalty = -0.25f;
+  step.sampling.answer_begin = 6;
+  step.sampling.logprobs = 21;
+  step.sampling.logit_bias = {{5, -100}, {6, 1.5f}};
+  step.sampling.constrained = true;
+  step.sampling.grammar = sample_grammar();
+  step.sampling.drawn = {8, 9};
   step.history = {1, 2, 3};
   step.hidden = SharedBytes::adopt(std::vector<float>{1, 2, 3, -4.5f});
   return step;
@@ -83,7 +95,7 @@ std::vector<Message> samples() {
           Want{sample_offer().model},
           sample_step(),
           tokens,
-          Token{{9}, {77}, 8, 1234},
+          Token{{9}, {77}, 8, 1234, {{1234, -0.5f}, {7, -1.5f}}},
           Close{{9}, {77}},
           Refused{{9}, {77}, ErrorCode::kExhausted, "full"},
           ManifestRequest{sample_offer().model},
@@ -113,7 +125,11 @@ TEST(Codec, AStepKeepsItsActivationsBitForBitAndAligned) {
   const auto back = decode(*encode(sample_step(), node_id(1), 1));
   ASSERT_TRUE(back.ok());
   const Step& step = std::get<Step>(back->message);
-  EXPECT_EQ(step.sampling, sample_step().sampling);
+  ASSERT_TRUE(step.sampling.grammar);
+  EXPECT_EQ(*step.sampling.grammar, *sample_grammar());
+  SamplingParams same = sample_step().sampling;
+  same.grammar = step.sampling.grammar;
+  EXPECT_EQ(step.sampling, same);
   EXPECT_EQ(std::vector<float>(step.hidden.floats().begin(), step.hidden.floats().end()),
             (std::vector<float>{1, 2, 3, -4.5f}));
   EXPECT_EQ(step.history, sample_step().history);

@@ -66,9 +66,9 @@ expect(whole.usage.total_tokens === usage.total_tokens, "the usages differ");
 expect(whole.choices[0].finish_reason === finishReason, "the finish reasons differ");
 
 try {
-  await client.chat.completions.create({ ...request, model: "no-such-model-here", n: 2 });
-  expect(false, "n = 2 was accepted");
+  await client.chat.completions.create({ ...request, model: "no-such-model-here", n: 99 });
+  expect(false, "n = 99 was accepted");
 } catch (error) {
-  expect(error instanceof OpenAI.BadRequestError, `n = 2 gave ${error}`);
+  expect(error instanceof OpenAI.BadRequestError, `n = 99 gave ${error}`);
 }
 console.log("ok");

@@ -67,6 +67,10 @@ void AnswerParser::work(bool at_end, std::vector<AnswerPart>& parts) {
         more = work_start(at_end);
         break;
       case State::kThoughts: {
+        // Nor are those at their beginning, however they come.
+        if (!thought_) held_.erase(0, held_.find_first_not_of(kBlanks));
+        if (held_.empty()) break;
+        thought_ = true;
         const size_t end = held_.find(kThinkEnd);
         if (end != std::string::npos) {
           std::string thought = held_.substr(0, end);

@@ -52,6 +52,7 @@ class AnswerParser {
   State state_ = State::kStart;
   std::string held_;
   bool called_ = false;
+  bool thought_ = false;  // a thought has had a character that is no blank
 };
 
 }  // namespace weft::node

@@ -52,14 +52,16 @@ Result<std::vector<std::string>> stop_texts(const Json& object) {
 Result<uint64_t> seed_of(const Json& object, uint64_t fresh_seed) {
   const Json* value = field(object, "seed");
   if (!value) return fresh_seed;
-  if (!value->is_number_integer()) return invalid_field("seed", "must be a whole number of 64 bits");
+  if (!value->is_number_integer())
+    return invalid_field("seed", "must be a whole number of 64 bits");
   if (value->is_number_unsigned()) return value->get<uint64_t>();
   return uint64_t(value->get<int64_t>());
 }
 
 Result<uint32_t> max_tokens(const Json& object) {
   WEFT_TRY(const uint32_t old_name, whole_field(object, "max_tokens", 1, kMaxTokensMost, 0));
-  WEFT_TRY(const uint32_t new_name, whole_field(object, "max_completion_tokens", 1, kMaxTokensMost, 0));
+  WEFT_TRY(const uint32_t new_name,
+           whole_field(object, "max_completion_tokens", 1, kMaxTokensMost, 0));
   return new_name ? new_name : old_name;
 }
 
@@ -101,7 +103,8 @@ Result<SamplingParams> sampling(const Json& object, uint64_t fresh_seed) {
   WEFT_TRY(params.top_p, number_field(object, "top_p", 0, 1, 1));
   WEFT_TRY(params.min_p, number_field(object, "min_p", 0, 1, 0));
   WEFT_TRY(params.top_k, whole_field(object, "top_k", 0, kTopKMax, 0));
-  const char* repetition = field(object, "repeat_penalty") ? "repeat_penalty" : "repetition_penalty";
+  const char* repetition =
+      field(object, "repeat_penalty") ? "repeat_penalty" : "repetition_penalty";
   WEFT_TRY(params.repetition_penalty, number_field(object, repetition, 0.01, kPenaltyMax, 1));
   WEFT_TRY(params.presence_penalty, number_field(object, "presence_penalty", -2, 2, 0));
   WEFT_TRY(params.frequency_penalty, number_field(object, "frequency_penalty", -2, 2, 0));
@@ -143,9 +146,10 @@ Result<std::string> message_text(const Json& message, const std::string& where) 
     const Json* type = part.is_object() ? field(part, "type") : nullptr;
     const Json* words = part.is_object() ? field(part, "text") : nullptr;
     if (!type || *type != "text" || !words || !words->is_string()) {
-      return invalid_field(where + ".content",
-                     "may hold parts {\"type\": \"text\", \"text\": ...} only; this server reads "
-                     "no pictures, sound or files");
+      return invalid_field(
+          where + ".content",
+          "may hold parts {\"type\": \"text\", \"text\": ...} only; this server reads "
+          "no pictures, sound or files");
     }
     joined += words->get_ref<const std::string&>();
   }

@@ -31,8 +31,8 @@ Result<OpenAiRequest> parse_chat_request(std::string_view body, uint64_t fresh_s
 // POST /v1/completions; likewise.
 Result<OpenAiRequest> parse_completion_request(std::string_view body, uint64_t fresh_seed);
 
-// POST /tokenize and /detokenize: {"content", "add_special", "parse_special", "model"} and {"tokens",
-// "model"}, as llama.cpp's server has them.
+// POST /tokenize and /detokenize: {"content", "add_special", "parse_special", "model"} and
+// {"tokens", "model"}, as llama.cpp's server has them.
 struct TokenizeRequest {
   std::string model, content;
   bool add_special = false, parse_special = false;

@@ -10,31 +10,46 @@ using Json = nlohmann::ordered_json;
 
 int status_of(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kInvalid: return 400;
-    case ErrorCode::kDenied: return 403;
-    case ErrorCode::kNotFound: return 404;
-    case ErrorCode::kConflict: return 409;
-    case ErrorCode::kExhausted: return 429;
-    case ErrorCode::kUnsupported: return 501;
+    case ErrorCode::kInvalid:
+      return 400;
+    case ErrorCode::kDenied:
+      return 403;
+    case ErrorCode::kNotFound:
+      return 404;
+    case ErrorCode::kConflict:
+      return 409;
+    case ErrorCode::kExhausted:
+      return 429;
+    case ErrorCode::kUnsupported:
+      return 501;
     case ErrorCode::kUnavailable:
     case ErrorCode::kCancelled:
-    case ErrorCode::kStale: return 503;
-    case ErrorCode::kTimeout: return 504;
+    case ErrorCode::kStale:
+      return 503;
+    case ErrorCode::kTimeout:
+      return 504;
     case ErrorCode::kCorrupt:
     case ErrorCode::kIo:
-    case ErrorCode::kInternal: return 500;
+    case ErrorCode::kInternal:
+      return 500;
   }
   return 500;
 }
 
 std::string_view type_of(int status) {
   switch (status) {
-    case 401: return "authentication_error";
-    case 403: return "permission_error";
-    case 429: return "rate_limit_error";
-    case 503: return "service_unavailable";
-    case 504: return "timeout";
-    default: return status < 500 ? "invalid_request_error" : "server_error";
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 429:
+      return "rate_limit_error";
+    case 503:
+      return "service_unavailable";
+    case 504:
+      return "timeout";
+    default:
+      return status < 500 ? "invalid_request_error" : "server_error";
   }
 }
 
@@ -157,7 +172,8 @@ std::string answer_json(const AnswerHead& head, const std::vector<Choice>& choic
                       {"content", calls_alone ? Json() : Json(given.text)},
                       {"refusal", nullptr}};
       if (!given.reasoning.empty()) message["reasoning_content"] = given.reasoning;
-      for (const ToolCallDelta& call : given.calls) message["tool_calls"].push_back(call_json(call));
+      for (const ToolCallDelta& call : given.calls)
+        message["tool_calls"].push_back(call_json(call));
       choice["message"] = std::move(message);
     } else {
       choice["text"] = given.text;
@@ -191,8 +207,7 @@ std::vector<std::string> ChunkMaker::call(size_t choice, const ToolCallDelta& ca
   named["function"]["arguments"] = "";
   Json head_part = {{"index", call.index}};
   head_part.update(named);
-  const Json arguments = {{"index", call.index},
-                          {"function", {{"arguments", call.arguments}}}};
+  const Json arguments = {{"index", call.index}, {"function", {{"arguments", call.arguments}}}};
   return {chunk(*this, choice, {{"tool_calls", Json::array({head_part})}}, nullptr),
           chunk(*this, choice, {{"tool_calls", Json::array({arguments})}}, nullptr)};
 }

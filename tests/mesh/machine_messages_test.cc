@@ -209,7 +209,8 @@ TEST_F(MachineMessagesTest, RandomMessagesCrashNothingAndTheMeshServesOn) {
         break;
       }
       case 1:
-        message = transport::Token{epoch(), session, uint32_t(number(50)), TokenId(number(kVocab)), {}};
+        message =
+            transport::Token{epoch(), session, uint32_t(number(50)), TokenId(number(kVocab)), {}};
         break;
       case 2:
         message = transport::Close{epoch(), session};

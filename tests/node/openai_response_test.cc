@@ -17,8 +17,8 @@ Finish finish() {
 }
 
 TEST(OpenAiResponse, ShapesAChatAnswer) {
-  const Json json =
-      Json::parse(answer_json({true, "chatcmpl-1", 99, "m"}, {{"hi", "", {}, {}, finish()}}, false));
+  const Json json = Json::parse(
+      answer_json({true, "chatcmpl-1", 99, "m"}, {{"hi", "", {}, {}, finish()}}, false));
   EXPECT_EQ(json["object"], "chat.completion");
   EXPECT_EQ(json["created"], 99);
   EXPECT_EQ(json["choices"][0]["message"]["role"], "assistant");
@@ -60,7 +60,8 @@ TEST(OpenAiResponse, ShapesThoughtsCallsAndSeveralChoices) {
   const ToolCallDelta call{0, "abc123xyz", "f", "{\"x\":1}"};
   const Json json = Json::parse(answer_json(
       {true, "chatcmpl-1", 99, "m"},
-      {{"", "hm", {call}, {}, {"tool_calls", finish().usage}}, {"hi", "", {}, {}, finish()}}, false));
+      {{"", "hm", {call}, {}, {"tool_calls", finish().usage}}, {"hi", "", {}, {}, finish()}},
+      false));
   const Json& first = json["choices"][0];
   EXPECT_TRUE(first["message"]["content"].is_null());
   EXPECT_EQ(first["message"]["reasoning_content"], "hm");
@@ -83,13 +84,15 @@ TEST(OpenAiResponse, ShapesThoughtsCallsAndSeveralChoices) {
   const Json with = Json::parse(chunks[1])["choices"][0]["delta"]["tool_calls"][0];
   EXPECT_EQ(with["function"]["arguments"], "{\"x\":1}");
   EXPECT_FALSE(with.contains("id"));
-  EXPECT_EQ(Json::parse(maker.reasoning(0, "so"))["choices"][0]["delta"]["reasoning_content"], "so");
+  EXPECT_EQ(Json::parse(maker.reasoning(0, "so"))["choices"][0]["delta"]["reasoning_content"],
+            "so");
 }
 
 TEST(OpenAiResponse, ShapesProbabilitiesOfBothKinds) {
   const DrawnReport drawn{{"\xC3", -0.5f}, {{"a", -1}, {"\xC3", -0.5f}}};
   const ChunkMaker chat{{true, "chatcmpl-1", 99, "m"}, false};
-  const Json one = Json::parse(chat.delta(0, {"", {drawn}}))["choices"][0]["logprobs"]["content"][0];
+  const Json one =
+      Json::parse(chat.delta(0, {"", {drawn}}))["choices"][0]["logprobs"]["content"][0];
   EXPECT_EQ(one["token"], "\uFFFD");
   EXPECT_EQ(one["bytes"], Json::parse("[195]"));
   EXPECT_EQ(one["logprob"], -0.5);

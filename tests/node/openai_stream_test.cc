@@ -66,7 +66,8 @@ TEST(SseStream, SeveralChoicesTakeTurnsAndEndTogether) {
   for (const char* index : {"0", "1", "2"}) {
     size_t chunks = 0;
     const std::string mark = std::string("\"choices\":[{\"index\":") + index;
-    for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) ++chunks;
+    for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1))
+      ++chunks;
     EXPECT_EQ(chunks, 9u) << index;
   }
   EXPECT_NE(text.find(R"("completion_tokens":21)"), std::string::npos);

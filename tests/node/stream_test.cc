@@ -23,8 +23,8 @@ class StreamTest : public ::testing::Test {
     tokenizer_ = std::make_shared<const model::Tokenizer>(std::move(*tokenizer));
   }
   std::unique_ptr<MeshStream> stream(std::vector<std::string> stop = {}) {
-    return std::make_unique<MeshStream>(tokenizer_, queue_, std::move(stop), AnswerShape(), kPromptTokens,
-                                        [this] { ++cancelled_; });
+    return std::make_unique<MeshStream>(tokenizer_, queue_, std::move(stop), AnswerShape(),
+                                        kPromptTokens, [this] { ++cancelled_; });
   }
   void say(const std::string& text) {
     for (const TokenId token : tokenizer_->encode(text, {false, false})) {

@@ -5,13 +5,17 @@
 #   scripts/demo.sh                shows it and ends
 #   scripts/demo.sh --stay         leaves the mesh up, with its page, until Ctrl-C
 #   scripts/demo.sh --weft BINARY  shows it with this binary; installs and builds nothing
+#   scripts/demo.sh --vulkan NAME  the phone computes on that Vulkan device, the board on it and on
+#                                  its processor
 set -euo pipefail
 
 stay=false
 weft=
+vulkan=
 while (($# > 0)); do
   case $1 in
     --stay) stay=true ;;
+    --vulkan) vulkan=${2:?--vulkan needs a device name} && shift ;;
     --weft) weft=$(realpath "${2:?--weft needs a binary}") && shift ;;
     *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
   esac
@@ -67,10 +71,14 @@ done
 
 echo "== all three come up; only the laptop has the model's file =="
 for name in laptop phone board; do
-  models=()
-  if [[ $name == laptop ]]; then models=(--model-dir assets); fi
+  more=()
+  if [[ $name == laptop ]]; then more=(--model-dir assets); fi
+  if [[ -n $vulkan && $name != laptop ]]; then
+    more+=(--backend vulkan --vulkan-device "$vulkan")
+    if [[ $name == board ]]; then more+=(--vulkan-memory 8M); fi
+  fi
   "$weft" up --dir "$lab/$name" --interface lo --mesh 127.0.0.1:0 --http 127.0.0.1:0 \
-    --threads 1 --memory 12M --kv-tokens 2048 "${models[@]}" >"$lab/$name.log" 2>&1 &
+    --threads 1 --memory 12M --kv-tokens 2048 "${more[@]}" >"$lab/$name.log" 2>&1 &
   pids+=($!)
 done
 for name in laptop phone board; do

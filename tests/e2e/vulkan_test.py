@@ -6,9 +6,10 @@ Vulkan driver.
 import json
 import os
 import re
+import subprocess
 import sys
 
-from lab import MODEL, Lab, Node, expect, need_model, skip, wait_for
+from lab import MODEL, ROOT, Lab, Node, expect, need_model, skip, wait_for
 
 QUESTION = "What is 27 + 58?"
 
@@ -79,6 +80,10 @@ def main():
         text = nodes[0].weft("status", "--dir", nodes[0].dir).stdout
         expect("--vulkan-device" in text and name in text, f"no device in the status:\n{text}")
         soak(nodes[0], requests)
+    demo = subprocess.run([os.path.join(ROOT, "scripts", "demo.sh"), "--weft", sys.argv[1],
+                           "--vulkan", name], capture_output=True, text=True, timeout=240)
+    expect(demo.returncode == 0, f"the demo failed:\n{demo.stdout}{demo.stderr}")
+    print(demo.stdout.partition("== the board asks")[0].rpartition("node   ")[2])
 
 
 if __name__ == "__main__":

@@ -136,6 +136,8 @@ class Backend {
   virtual void swiglu(Buffer& out, const Buffer& gate, const Buffer& up, size_t count) = 0;
   // x[i] += y[i]
   virtual void add(Buffer& x, const Buffer& y, size_t count) = 0;
+  // x[t, :] += bias, for x [rows, bias.cols()]; the bias is a look-up weight of one row.
+  virtual void add_bias(Buffer& x, const Weight& bias, uint32_t rows) = 0;
   // Copies whole rows: to[i, :] = from[indices[i], :].
   virtual void gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
                            std::span<const uint32_t> indices) = 0;

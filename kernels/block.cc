@@ -30,6 +30,18 @@ void run_attention(Backend& backend, const BlockWeights& weights, const BlockPar
                                   {weights.attn_k.get(), scratch.k.get()},
                                   {weights.attn_v.get(), scratch.v.get()}};
   backend.matmul(targets, input, count);
+  if (weights.attn_q_bias) backend.add_bias(*scratch.q, *weights.attn_q_bias, count);
+  if (weights.attn_k_bias) backend.add_bias(*scratch.k, *weights.attn_k_bias, count);
+  if (weights.attn_v_bias) backend.add_bias(*scratch.v, *weights.attn_v_bias, count);
+  // Of heads: each is a row of its own.
+  if (weights.attn_q_norm) {
+    backend.rms_norm(*scratch.q, *scratch.q, *weights.attn_q_norm, count * heads.head_count,
+                     params.norm_epsilon);
+  }
+  if (weights.attn_k_norm) {
+    backend.rms_norm(*scratch.k, *scratch.k, *weights.attn_k_norm, count * heads.kv_head_count,
+                     params.norm_epsilon);
+  }
   if (params.rope.dims > 0) {
     backend.rope(*scratch.q, count, heads.head_count, heads.head_dim, params.rope, rows.positions);
     backend.rope(*scratch.k, count, heads.kv_head_count, heads.head_dim, params.rope,

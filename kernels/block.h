@@ -16,6 +16,11 @@ struct BlockWeights {
   std::unique_ptr<Weight> attn_q;       // [q_dim, hidden]; null: no attention in this layer
   std::unique_ptr<Weight> attn_k;       // [kv_dim, hidden]
   std::unique_ptr<Weight> attn_v;       // [kv_dim, hidden]
+  std::unique_ptr<Weight> attn_q_bias;  // [1, q_dim]
+  std::unique_ptr<Weight> attn_k_bias;  // [1, kv_dim]
+  std::unique_ptr<Weight> attn_v_bias;  // [1, kv_dim]
+  std::unique_ptr<Weight> attn_q_norm;  // [1, head_dim]
+  std::unique_ptr<Weight> attn_k_norm;  // [1, head_dim]
   std::unique_ptr<Weight> attn_output;  // [hidden, q_dim]
   std::unique_ptr<Weight> ffn_norm;     // [1, hidden]
   std::unique_ptr<Weight> ffn_gate;     // [ffn, hidden]

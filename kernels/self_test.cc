@@ -105,6 +105,7 @@ Result<> check_elementwise(Comparison& comparison, Random& random) {
     backend.rms_norm(*a, *a, *weight, kRows, 1e-5f);
     backend.swiglu(*a, *a, *b, x.size());
     backend.add(*b, *a, x.size());
+    backend.add_bias(*b, *weight, kRows);
     backend.gather_rows(*a, *b, kCols, std::vector<uint32_t>{4, 0, 2, 1, 3});
     return finished(backend, *a);
   }));

@@ -101,8 +101,9 @@ void SliceImpl::count_memory() {
   add(weights_.embedding);
   for (const BlockWeights& block : weights_.blocks) {
     for (const auto* weight :
-         {&block.attn_norm, &block.attn_q, &block.attn_k, &block.attn_v, &block.attn_output,
-          &block.ffn_norm, &block.ffn_gate, &block.ffn_up, &block.ffn_down}) {
+         {&block.attn_norm, &block.attn_q, &block.attn_k, &block.attn_v, &block.attn_q_bias,
+          &block.attn_k_bias, &block.attn_v_bias, &block.attn_q_norm, &block.attn_k_norm,
+          &block.attn_output, &block.ffn_norm, &block.ffn_gate, &block.ffn_up, &block.ffn_down}) {
       add(*weight);
     }
   }

@@ -5,7 +5,7 @@
 namespace weft::model {
 namespace {
 
-constexpr const Architecture* kArchitectures[] = {&kLlama};
+constexpr const Architecture* kArchitectures[] = {&kLlama, &kQwen2, &kQwen3};
 
 }  // namespace
 
@@ -34,6 +34,8 @@ uint64_t side_length(const ModelConfig& config, Side side) {
       return config.q_dim();
     case Side::kKv:
       return config.kv_dim();
+    case Side::kHead:
+      return config.head_dim;
     case Side::kFfn:
       return config.ffn_dim;
     case Side::kVocab:

@@ -13,7 +13,7 @@
 namespace weft::model {
 
 // A side of a tensor, as the config says how long it is. kNone: the tensor is a vector.
-enum class Side { kNone, kHidden, kQ, kKv, kFfn, kVocab };
+enum class Side { kNone, kHidden, kQ, kKv, kHead, kFfn, kVocab };
 uint64_t side_length(const ModelConfig& config, Side side);
 
 // One tensor of each layer: `blk.<layer>.<suffix>` goes to `member`.
@@ -30,7 +30,8 @@ struct Architecture {
   std::span<const LayerRole> roles;
 };
 
-extern const Architecture kLlama;
+extern const Architecture kLlama;  // arch_llama.cc
+extern const Architecture kQwen2, kQwen3;  // arch_qwen.cc
 
 // Null if it is unknown.
 const Architecture* find_architecture(std::string_view name);

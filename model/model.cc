@@ -125,7 +125,8 @@ Result<> read_rope_divisors(TensorBinder& binder, const GgufFile& file, RopeConf
 std::vector<const GgufTensor*> LayerTensors::present() const {
   std::vector<const GgufTensor*> tensors;
   for (const GgufTensor* tensor :
-       {attn_norm, attn_q, attn_k, attn_v, attn_output, ffn_norm, ffn_gate, ffn_up, ffn_down}) {
+       {attn_norm, attn_q, attn_k, attn_v, attn_q_bias, attn_k_bias, attn_v_bias, attn_q_norm,
+        attn_k_norm, attn_output, ffn_norm, ffn_gate, ffn_up, ffn_down}) {
     if (tensor != nullptr) tensors.push_back(tensor);
   }
   return tensors;

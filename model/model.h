@@ -49,6 +49,11 @@ struct LayerTensors {
   const GgufTensor* attn_q = nullptr;       // [q_dim, hidden]
   const GgufTensor* attn_k = nullptr;       // [kv_dim, hidden]
   const GgufTensor* attn_v = nullptr;       // [kv_dim, hidden]
+  const GgufTensor* attn_q_bias = nullptr;  // [q_dim], added to q; k's and v's [kv_dim]
+  const GgufTensor* attn_k_bias = nullptr;
+  const GgufTensor* attn_v_bias = nullptr;
+  const GgufTensor* attn_q_norm = nullptr;  // [head_dim], of each head of q before it rotates
+  const GgufTensor* attn_k_norm = nullptr;
   const GgufTensor* attn_output = nullptr;  // [hidden, q_dim]
   const GgufTensor* ffn_norm = nullptr;     // [hidden]
   const GgufTensor* ffn_gate = nullptr;     // [ffn, hidden]

@@ -63,6 +63,7 @@ const std::map<std::string, std::string> kMirrorless = {
     {"kernels/vulkan/api.cc", "kernels/vulkan/device_test"},
     {"kernels/vulkan/shaders.cc", "kernels/vulkan/backend_test"},
     {"model/arch_llama.cc", "model/model_test and tokenizer_test"},
+    {"model/arch_qwen.cc", "kernels/golden_test"},
     {"model/architecture.cc", "model/model_test and tokenizer_test"},
     {"model/byte_pair.cc", "model/model_test and tokenizer_test"},
     {"model/codebooks.cc", "model/dequantize_test"},

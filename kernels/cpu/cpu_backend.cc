@@ -381,6 +381,14 @@ void CpuBackend::add(Buffer& x, const Buffer& y, size_t count) {
         [&](size_t begin, size_t end) { table_.add(to + begin, from + begin, end - begin); });
 }
 
+void CpuBackend::add_bias(Buffer& x, const Weight& bias, uint32_t rows) {
+  const OperationTimer timer(observer_, "add_bias");
+  const size_t cols = bias.cols();
+  float* to = floats(x, rows * cols);
+  const float* from = cpu_weight(bias).values().data();
+  for (uint32_t row = 0; row < rows; ++row) table_.add(to + row * cols, from, cols);
+}
+
 void CpuBackend::gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
                              std::span<const uint32_t> indices) {
   const OperationTimer timer(observer_, "gather_rows");

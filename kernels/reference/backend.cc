@@ -138,6 +138,13 @@ class ReferenceBackend : public Backend {
   void add(Buffer& x, const Buffer& y, size_t count) override {
     reference::add(first(x, count), first(y, count));
   }
+  void add_bias(Buffer& x, const Weight& bias, uint32_t rows) override {
+    const size_t cols = bias.cols();
+    const auto sums = first(x, rows * cols);
+    for (uint32_t row = 0; row < rows; ++row) {
+      reference::add(sums.subspan(row * cols, cols), values(bias).first(cols));
+    }
+  }
   void gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
                    std::span<const uint32_t> indices) override {
     reference::gather_rows(first(to, indices.size() * cols), first(from, from.size()), cols,

@@ -301,6 +301,13 @@ void VulkanBackend::add(Buffer& x, const Buffer& y, size_t count) {
             {elementwise_groups(count), 1, 1}});
 }
 
+void VulkanBackend::add_bias(Buffer& x, const Weight& bias, uint32_t rows) {
+  if (rows == 0) return;
+  const VulkanBuffer& values = *vulkan_weight(bias).parts()[0].buffer;
+  dispatch({"add_bias", {}, {&memory_of(x, size_t{rows} * bias.cols()), &values}, 1,
+            {bias.cols()}, {ceil_divide(bias.cols(), 64), rows, 1}});
+}
+
 void VulkanBackend::gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
                                 std::span<const uint32_t> indices) {
   if (indices.empty()) return;

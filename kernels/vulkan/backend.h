@@ -46,6 +46,7 @@ class VulkanBackend final : public Backend {
                  std::span<const KvRow> rows, const AttentionParams& params) override;
   void swiglu(Buffer& out, const Buffer& gate, const Buffer& up, size_t count) override;
   void add(Buffer& x, const Buffer& y, size_t count) override;
+  void add_bias(Buffer& x, const Weight& bias, uint32_t rows) override;
   void gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
                    std::span<const uint32_t> indices) override;
   Result<> finish() override;

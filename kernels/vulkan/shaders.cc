@@ -8,6 +8,9 @@ namespace {
 const uint32_t kAdd[] = {
 #include "shaders/add.inc"
 };
+const uint32_t kAddBias[] = {
+#include "shaders/add_bias.inc"
+};
 const uint32_t kAppendKv[] = {
 #include "shaders/append_kv.inc"
 };
@@ -42,6 +45,7 @@ const uint32_t kSwiglu[] = {
 
 const VulkanShader kShaders[] = {
     {"add", kAdd, 2},
+    {"add_bias", kAddBias, 2},
     {"append_kv", kAppendKv, 4},
     {"attention", kAttention, 4},
     {"embed", kEmbed, 3},

@@ -29,7 +29,8 @@ struct GoldenModel {
 };
 const GoldenModel kModels[] = {{"llama", 1e-4},          {"llama-untied-ropefreqs", 1e-4},
                                {"llama-tiny-f16", 1e-2}, {"llama-tiny-q4_0", 0},
-                               {"llama-tiny-q8_0", 0},   {"llama-tiny-q4_k_m", 0}};
+                               {"llama-tiny-q8_0", 0},   {"llama-tiny-q4_k_m", 0},
+                               {"qwen2", 1e-4},          {"qwen3", 2e-2}};
 constexpr double kGoldenCorrelation = 0.998;
 // Against our own f64 sums: of models without rounded activations, and of quantized ones.
 constexpr double kReferenceTolerance = 1e-4;

@@ -62,6 +62,9 @@ class WrappedBackend : public Backend {
     inner_->swiglu(out, gate, up, count);
   }
   void add(Buffer& x, const Buffer& y, size_t count) override { inner_->add(x, y, count); }
+  void add_bias(Buffer& x, const Weight& bias, uint32_t rows) override {
+    inner_->add_bias(x, bias, rows);
+  }
   void gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
                    std::span<const uint32_t> indices) override {
     inner_->gather_rows(to, from, cols, indices);

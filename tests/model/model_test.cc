@@ -32,7 +32,8 @@ TEST(Model, GoldenModelsOfOtherFamiliesAreRefusedByName) {
   const auto phi = Model::open(golden + "/logits/phi3.gguf");
   ASSERT_FALSE(phi.ok());
   EXPECT_EQ(phi.error().code, ErrorCode::kUnsupported);
-  EXPECT_THAT(phi.error().message, HasSubstr("'phi3' is not supported (supported: llama)"));
+  EXPECT_THAT(phi.error().message, HasSubstr("'phi3' is not supported "
+                                             "(supported: llama, qwen2, qwen3)"));
   const auto experts = Model::open(golden + "/logits/moe-llama.gguf");
   ASSERT_FALSE(experts.ok());
   EXPECT_THAT(experts.error().message, HasSubstr("mixture of experts"));
@@ -197,7 +198,8 @@ TEST(HostileModel, WithATensorThatHasNoPlaceOrAVectorOfAnotherTypeIsRefused) {
 TEST(HostileModel, OfAnotherArchitectureOrASplitFileIsNamed) {
   EXPECT_THAT(refusal([](SmallModel& m) { m.texts["general.architecture"] = "mam\x1b\nba"; },
                       ErrorCode::kUnsupported),
-              HasSubstr("architecture 'mam??ba' is not supported (supported: llama)"));
+              HasSubstr("architecture 'mam??ba' is not supported "
+                        "(supported: llama, qwen2, qwen3)"));
   EXPECT_THAT(
       refusal([](SmallModel& m) { m.texts.erase("general.architecture"); }, ErrorCode::kNotFound),
       HasSubstr("general.architecture is missing"));

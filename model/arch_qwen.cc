@@ -7,38 +7,26 @@
 namespace weft::model {
 namespace {
 
-constexpr LayerRole kQwen2Roles[] = {
-    {"attn_norm.weight", &LayerTensors::attn_norm, Side::kNone, Side::kHidden},
-    {"attn_q.weight", &LayerTensors::attn_q, Side::kQ, Side::kHidden},
-    {"attn_k.weight", &LayerTensors::attn_k, Side::kKv, Side::kHidden},
-    {"attn_v.weight", &LayerTensors::attn_v, Side::kKv, Side::kHidden},
+constexpr LayerRole kBiases[] = {
     {"attn_q.bias", &LayerTensors::attn_q_bias, Side::kNone, Side::kQ},
     {"attn_k.bias", &LayerTensors::attn_k_bias, Side::kNone, Side::kKv},
     {"attn_v.bias", &LayerTensors::attn_v_bias, Side::kNone, Side::kKv},
-    {"attn_output.weight", &LayerTensors::attn_output, Side::kHidden, Side::kQ},
-    {"ffn_norm.weight", &LayerTensors::ffn_norm, Side::kNone, Side::kHidden},
-    {"ffn_gate.weight", &LayerTensors::ffn_gate, Side::kFfn, Side::kHidden},
-    {"ffn_up.weight", &LayerTensors::ffn_up, Side::kFfn, Side::kHidden},
-    {"ffn_down.weight", &LayerTensors::ffn_down, Side::kHidden, Side::kFfn},
 };
 
-constexpr LayerRole kQwen3Roles[] = {
-    {"attn_norm.weight", &LayerTensors::attn_norm, Side::kNone, Side::kHidden},
-    {"attn_q.weight", &LayerTensors::attn_q, Side::kQ, Side::kHidden},
-    {"attn_k.weight", &LayerTensors::attn_k, Side::kKv, Side::kHidden},
-    {"attn_v.weight", &LayerTensors::attn_v, Side::kKv, Side::kHidden},
+constexpr LayerRole kHeadNorms[] = {
     {"attn_q_norm.weight", &LayerTensors::attn_q_norm, Side::kNone, Side::kHead},
     {"attn_k_norm.weight", &LayerTensors::attn_k_norm, Side::kNone, Side::kHead},
-    {"attn_output.weight", &LayerTensors::attn_output, Side::kHidden, Side::kQ},
-    {"ffn_norm.weight", &LayerTensors::ffn_norm, Side::kNone, Side::kHidden},
-    {"ffn_gate.weight", &LayerTensors::ffn_gate, Side::kFfn, Side::kHidden},
-    {"ffn_up.weight", &LayerTensors::ffn_up, Side::kFfn, Side::kHidden},
-    {"ffn_down.weight", &LayerTensors::ffn_down, Side::kHidden, Side::kFfn},
 };
 
 }  // namespace
 
-constexpr Architecture kQwen2 = {.name = "qwen2", .rope_interleaved = false, .roles = kQwen2Roles};
-constexpr Architecture kQwen3 = {.name = "qwen3", .rope_interleaved = false, .roles = kQwen3Roles};
+constexpr Architecture kQwen2 = {.name = "qwen2",
+                                 .rope_interleaved = false,
+                                 .roles = kDecoderRoles,
+                                 .more_roles = kBiases};
+constexpr Architecture kQwen3 = {.name = "qwen3",
+                                 .rope_interleaved = false,
+                                 .roles = kDecoderRoles,
+                                 .more_roles = kHeadNorms};
 
 }  // namespace weft::model

@@ -24,10 +24,24 @@ struct LayerRole {
   Side cols;
 };
 
+// Attention with q, k and v apart, and a gated feed-forward network: most families' layers.
+inline constexpr LayerRole kDecoderRoles[] = {
+    {"attn_norm.weight", &LayerTensors::attn_norm, Side::kNone, Side::kHidden},
+    {"attn_q.weight", &LayerTensors::attn_q, Side::kQ, Side::kHidden},
+    {"attn_k.weight", &LayerTensors::attn_k, Side::kKv, Side::kHidden},
+    {"attn_v.weight", &LayerTensors::attn_v, Side::kKv, Side::kHidden},
+    {"attn_output.weight", &LayerTensors::attn_output, Side::kHidden, Side::kQ},
+    {"ffn_norm.weight", &LayerTensors::ffn_norm, Side::kNone, Side::kHidden},
+    {"ffn_gate.weight", &LayerTensors::ffn_gate, Side::kFfn, Side::kHidden},
+    {"ffn_up.weight", &LayerTensors::ffn_up, Side::kFfn, Side::kHidden},
+    {"ffn_down.weight", &LayerTensors::ffn_down, Side::kHidden, Side::kFfn},
+};
+
 struct Architecture {
   std::string_view name;  // general.architecture, and the prefix of its metadata keys
   bool rope_interleaved;
   std::span<const LayerRole> roles;
+  std::span<const LayerRole> more_roles = {};  // its own, besides
 };
 
 extern const Architecture kLlama;  // arch_llama.cc

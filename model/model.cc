@@ -163,9 +163,11 @@ Result<> Model::load(const std::string& path) {
 
   layers_.resize(config_.layer_count);
   for (uint32_t i = 0; i < config_.layer_count; ++i) {
-    for (const LayerRole& role : architecture->roles) {
-      WEFT_TRY(layers_[i].*role.member,
-               binder.shaped(cat("blk.", i, ".", role.suffix), role.rows, role.cols));
+    for (const auto& roles : {architecture->roles, architecture->more_roles}) {
+      for (const LayerRole& role : roles) {
+        WEFT_TRY(layers_[i].*role.member,
+                 binder.shaped(cat("blk.", i, ".", role.suffix), role.rows, role.cols));
+      }
     }
   }
   return binder.check_all_bound();

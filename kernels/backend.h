@@ -71,7 +71,8 @@ enum class WeightUse {
   kBoth,    // tied embeddings
 };
 
-// cos and sin for every position up to the context length: [positions, dims/2] each.
+// cos and sin for every position up to the context length: [positions, dims/2] each, times the
+// config's magnitude.
 struct RopeTable {
   uint32_t dims = 0;
   bool interleaved = true;
@@ -84,6 +85,17 @@ struct AttentionParams {
   uint32_t kv_head_count = 0;
   uint32_t head_dim = 0;
   float scale = 0;
+  float soft_cap = 0;             // scores s become cap tanh(s / cap); 0: they stay
+  uint32_t window = 0;            // a row attends to so many positions, its own the last; 0: to all
+  const Weight* sinks = nullptr;  // [1, heads], look-up: a score of each head that has no value
+};
+
+// Rows of which each goes to `used` of `experts`. A choice is a buffer [rows, 2 used]: the experts'
+// numbers, then their weights.
+struct ExpertRows {
+  uint32_t rows = 0;
+  uint32_t experts = 0;
+  uint32_t used = 0;
 };
 
 // One product of a matmul: out [rows, weight.rows()] = x [rows, weight.cols()] * weight^T.
@@ -115,8 +127,9 @@ class Backend {
   virtual void write(Buffer& to, std::span<const float> from) = 0;
   virtual void read(std::span<float> to, const Buffer& from) = 0;
 
-  // out[t, :] = table[tokens[t], :]
-  virtual void embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens) = 0;
+  // out[t, :] = scale * table[tokens[t], :]
+  virtual void embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens,
+                     float scale) = 0;
   // out[t, :] = x[t, :] / rms(x[t, :]) * weight; out and x may be one buffer. arXiv:1910.07467
   virtual void rms_norm(Buffer& out, const Buffer& x, const Weight& weight, uint32_t rows,
                         float epsilon) = 0;
@@ -128,16 +141,34 @@ class Backend {
   // Appends k and v [rows, kv_dim] to the cache at the places in `rows` (see KvRow).
   virtual void append_kv(KvStore& kv, uint32_t layer, const Buffer& k, const Buffer& v,
                          std::span<const KvRow> rows) = 0;
-  // out [rows, q_dim] = softmax(scale * q k^T) v over each row's positions 0..position, causal.
+  // out [rows, q_dim] = softmax(scale * q k^T) v over each row's positions up to its own, causal.
   // Grouped queries (arXiv:2305.13245): head h reads kv head h / (head_count / kv_head_count).
   virtual void attention(Buffer& out, const Buffer& q, const KvStore& kv, uint32_t layer,
                          std::span<const KvRow> rows, const AttentionParams& params) = 0;
-  // out[i] = silu(gate[i]) * up[i], over rows * ffn values; out may be gate. arXiv:2002.05202
-  virtual void swiglu(Buffer& out, const Buffer& gate, const Buffer& up, size_t count) = 0;
+  // out[i] = activation of gate[i] and up[i], over rows * ffn values; out may be gate.
+  virtual void glu(model::Activation activation, Buffer& out, const Buffer& gate,
+                   const Buffer& up, size_t count) = 0;
+  // x[i] = cap tanh(x[i] / cap)
+  virtual void soft_cap(Buffer& x, float cap, size_t count) = 0;
   // x[i] += y[i]
   virtual void add(Buffer& x, const Buffer& y, size_t count) = 0;
   // x[t, :] += bias, for x [rows, bias.cols()]; the bias is a look-up weight of one row.
   virtual void add_bias(Buffer& x, const Weight& bias, uint32_t rows) = 0;
+
+  // Mixture of experts. The `used` largest of each row's logits [rows, experts], the largest first,
+  // the lower number where two are equal, and the softmax of these.
+  virtual void choose_experts(Buffer& choice, const Buffer& logits, const ExpertRows& rows) = 0;
+  // Products with the chosen experts' parts of weights [experts * n, cols]:
+  // out[t used + i, :] = x[t, :] * part(choice[t, i])^T; `spread`: x[t used + i, :] instead.
+  virtual void matmul_experts(std::span<const MatmulTarget> targets, const Buffer& x, bool spread,
+                              const Buffer& choice, const ExpertRows& rows) = 0;
+  // x[t used + i, :] += bias[choice[t, i], :]; the bias is a look-up weight [experts, cols].
+  virtual void add_expert_bias(Buffer& x, const Weight& bias, const Buffer& choice,
+                               const ExpertRows& rows) = 0;
+  // x[t, :] += sum over i of weight(t, i) * y[t used + i, :], for rows of `cols`.
+  virtual void add_experts(Buffer& x, const Buffer& y, uint32_t cols, const Buffer& choice,
+                           const ExpertRows& rows) = 0;
+
   // Copies whole rows: to[i, :] = from[indices[i], :].
   virtual void gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
                            std::span<const uint32_t> indices) = 0;

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/assert.h"
 #include "base/id.h"
 #include "base/result.h"
 
@@ -57,11 +58,22 @@ class KvStore {
   KvShape shape_;
 };
 
-// Where one row of a batch stands: its position, and its session's pages in order.
-// Position p lies in pages[p / kPageTokens] at p % kPageTokens.
+// Where one row of a batch stands: its position, and its session's pages in order, of which those
+// before `first_page` are not there.
+// Position p lies in pages[p / kPageTokens - first_page] at p % kPageTokens.
 struct KvRow {
   uint32_t position;
   std::span<const uint32_t> pages;
+  uint32_t first_page = 0;
+
+  uint32_t page_of(uint32_t at) const {
+    WEFT_ASSERT(at / kPageTokens >= first_page && at / kPageTokens - first_page < pages.size());
+    return pages[at / kPageTokens - first_page];
+  }
+  // The first position that the row attends to within a window; 0: without one.
+  uint32_t first_seen(uint32_t window) const {
+    return window > 0 && position >= window ? position - window + 1 : 0;
+  }
 };
 
 // Which session holds which pages. Not thread-safe.

@@ -10,11 +10,13 @@ namespace weft::kernels {
 RopeTable make_rope_table(const model::RopeConfig& config, uint32_t positions) {
   WEFT_ASSERT(config.dims % 2 == 0);
   const uint32_t pairs = config.dims / 2;
-  WEFT_ASSERT(config.divisors.empty() || config.divisors.size() == pairs);
+  const bool for_long = config.original_context > 0 && positions > config.original_context;
+  const std::vector<float>& divisors = for_long ? config.long_divisors : config.divisors;
+  WEFT_ASSERT(divisors.empty() || divisors.size() == pairs);
 
   std::vector<double> frequencies(pairs);
   for (uint32_t i = 0; i < pairs; ++i) {
-    const double divisor = config.divisors.empty() ? 1.0 : double(config.divisors[i]);
+    const double divisor = divisors.empty() ? 1.0 : double(divisors[i]);
     frequencies[i] = std::pow(double(config.base), -2.0 * i / config.dims) / divisor;
   }
 
@@ -27,8 +29,8 @@ RopeTable make_rope_table(const model::RopeConfig& config, uint32_t positions) {
     const double scaled = double(position) * config.scale;
     for (uint32_t i = 0; i < pairs; ++i) {
       const double angle = scaled * frequencies[i];
-      table.cosines[size_t{position} * pairs + i] = float(std::cos(angle));
-      table.sines[size_t{position} * pairs + i] = float(std::sin(angle));
+      table.cosines[size_t{position} * pairs + i] = float(config.magnitude * std::cos(angle));
+      table.sines[size_t{position} * pairs + i] = float(config.magnitude * std::sin(angle));
     }
   }
   return table;

@@ -85,7 +85,7 @@ Result<> check_products(Comparison& comparison, Random& random) {
                                  [&](Backend& backend) -> Result<std::vector<float>> {
       WEFT_TRY(const auto table, backend.load(tensor, WeightUse::kLookup));
       WEFT_TRY(const auto out, backend.allocate(size_t{3} * kCols));
-      backend.embed(*out, *table, std::vector<TokenId>{7, 39, 0});
+      backend.embed(*out, *table, std::vector<TokenId>{7, 39, 0}, 1.5f);
       return finished(backend, *out);
     }));
   }
@@ -103,8 +103,12 @@ Result<> check_elementwise(Comparison& comparison, Random& random) {
     WEFT_TRY(const auto a, filled(backend, x));
     WEFT_TRY(const auto b, filled(backend, y));
     backend.rms_norm(*a, *a, *weight, kRows, 1e-5f);
-    backend.swiglu(*a, *a, *b, x.size());
-    backend.add(*b, *a, x.size());
+    for (const auto activation : {model::Activation::kSilu, model::Activation::kGelu,
+                                  model::Activation::kClampedSilu}) {
+      backend.glu(activation, *a, *a, *b, x.size());
+      backend.add(*b, *a, x.size());
+    }
+    backend.soft_cap(*b, 1.5f, x.size());
     backend.add_bias(*b, *weight, kRows);
     backend.gather_rows(*a, *b, kCols, std::vector<uint32_t>{4, 0, 2, 1, 3});
     return finished(backend, *a);

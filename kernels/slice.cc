@@ -1,12 +1,12 @@
 #include "kernels/slice.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <optional>
 
 #include "base/text.h"
 #include "kernels/block.h"
 #include "kernels/memory.h"
-#include "kernels/slice_batch.h"
+#include "kernels/slice_cache.h"
 #include "kernels/slice_memory.h"
 #include "kernels/weights.h"
 
@@ -24,9 +24,12 @@ class SliceImpl : public Slice {
   Result<SliceOutput> forward(const SliceBatch& batch) override;
   Result<> reserve(SessionId session, uint32_t token_count) override;
   void release(SessionId session) override;
-  uint32_t length(SessionId session) const override;
+  uint32_t length(SessionId session) const override { return cache_->length(session); }
+  bool keeps(SessionId session, uint32_t position) const override {
+    return cache_->keeps(session, position);
+  }
   SliceMemory memory() const override { return memory_; }
-  uint32_t kv_free_tokens() const override { return pages_.free_tokens(); }
+  uint32_t kv_free_tokens() const override { return cache_->free_tokens(); }
 
  private:
   // Rows [begin, begin + count) of a batch, computed together.
@@ -37,33 +40,26 @@ class SliceImpl : public Slice {
 
   SliceImpl(Backend& backend, const model::ModelConfig& config, const SliceOptions& options,
             const SliceShape& shape)
-      : backend_(backend),
-        config_(config),
-        options_(options),
-        shape_(shape),
-        pages_(shape.kv.page_count) {}
+      : backend_(backend), config_(config), options_(options), shape_(shape) {}
 
-  Result<> make_room(const BatchPlan& plan);
+  void make_params();
   Result<SliceOutput> compute(const SliceBatch& batch, const BatchPlan& plan);
   Result<> compute_part(const SliceBatch& batch, const BatchPlan& plan, Part part,
                         SliceOutput& output);
   // `wanted`: rows of scratch_.x.
   Result<> compute_logits(std::span<const uint32_t> wanted, std::span<float> logits);
-  void count_memory();
 
   Backend& backend_;
   const model::ModelConfig config_;
   const SliceOptions options_;
   const SliceShape shape_;
   SliceWeights weights_;
-  BlockParams params_;
+  RopeTable rope_, window_rope_;  // empty where no layer of the slice needs it
+  BlockParams params_, window_params_;
   BlockScratch scratch_;
   std::unique_ptr<Buffer> head_rows_;  // [logits_rows, hidden]
   std::unique_ptr<Buffer> logits_;     // [logits_rows, vocab]
-  std::unique_ptr<KvStore> kv_;
-  KvPages pages_;
-  // Positions each session has; at least one page is held for each, which bounds their number.
-  std::unordered_map<SessionId, uint32_t> lengths_;
+  std::optional<SliceCache> cache_;
   SliceMemory memory_;
 };
 
@@ -75,47 +71,29 @@ Result<std::unique_ptr<Slice>> SliceImpl::load(Backend& backend, const model::Mo
   auto slice = std::unique_ptr<SliceImpl>(new SliceImpl(backend, config, options, shape));
   WEFT_TRY(slice->weights_,
            load_slice_weights(backend, model, options.first_layer, options.last_layer, progress));
-  WEFT_TRY(slice->kv_, backend.allocate_kv(shape.kv));
+  WEFT_TRY(slice->cache_, SliceCache::allocate(backend, shape, config.window));
   WEFT_TRY(slice->scratch_, BlockScratch::allocate(backend, config, shape.rows));
   if (slice->last()) {
     WEFT_TRY(slice->head_rows_, backend.allocate(size_t{shape.logits_rows} * config.hidden_dim));
     WEFT_TRY(slice->logits_, backend.allocate(size_t{shape.logits_rows} * config.vocab_size));
   }
-  slice->params_ = {.attention = {.head_count = config.head_count,
-                                  .kv_head_count = config.kv_head_count,
-                                  .head_dim = config.head_dim,
-                                  .scale = config.attention_scale},
-                    .rope = make_rope_table(config.rope, shape.position_count),
-                    .norm_epsilon = config.norm_epsilon,
-                    .hidden_dim = config.hidden_dim,
-                    .ffn_dim = config.ffn_dim};
-  if (options.kv_resident) slice->kv_->make_resident();
-  slice->count_memory();
+  slice->make_params();
+  if (options.kv_resident) slice->cache_->make_resident();
+  slice->memory_ = {.weight_bytes = slice->weights_.bytes(),
+                    .kv_bytes = shape.kv_bytes(),
+                    .scratch_bytes = scratch_bytes(config, shape)};
   return std::unique_ptr<Slice>(std::move(slice));
 }
 
-void SliceImpl::count_memory() {
-  const auto add = [this](const std::unique_ptr<Weight>& weight) {
-    if (weight) memory_.weight_bytes += weight->bytes();
-  };
-  add(weights_.embedding);
-  for (const BlockWeights& block : weights_.blocks) {
-    for (const auto* weight :
-         {&block.attn_norm, &block.attn_q, &block.attn_k, &block.attn_v, &block.attn_q_bias,
-          &block.attn_k_bias, &block.attn_v_bias, &block.attn_q_norm, &block.attn_k_norm,
-          &block.attn_output, &block.ffn_norm, &block.ffn_gate, &block.ffn_up, &block.ffn_down}) {
-      add(*weight);
-    }
-  }
-  add(weights_.output_norm);
-  add(weights_.output);
-  memory_.kv_bytes = shape_.kv.bytes();
-  memory_.scratch_bytes = scratch_bytes(config_, shape_);
-}
-
-uint32_t SliceImpl::length(SessionId session) const {
-  const auto found = lengths_.find(session);
-  return found == lengths_.end() ? 0 : found->second;
+void SliceImpl::make_params() {
+  const bool both = needs_window_rope(config_, shape_);
+  const bool only_windowed = shape_.kv.layer_count == 0;
+  rope_ = make_rope_table(only_windowed ? config_.window_rope : config_.rope,
+                          shape_.position_count);
+  if (both) window_rope_ = make_rope_table(config_.window_rope, shape_.position_count);
+  const RopeTable* rope = rope_.dims > 0 ? &rope_ : nullptr;
+  params_ = block_params(config_, false, rope);
+  window_params_ = block_params(config_, true, both && rope ? &window_rope_ : rope);
 }
 
 Result<> SliceImpl::reserve(SessionId session, uint32_t token_count) {
@@ -124,28 +102,11 @@ Result<> SliceImpl::reserve(SessionId session, uint32_t token_count) {
                  cat(token_count, " tokens do not fit the context of ", config_.context_length,
                      "; shorten the prompt or ask for fewer tokens"));
   }
-  return pages_.reserve(session, token_count);
+  return cache_->reserve(session, token_count);
 }
 
 void SliceImpl::release(SessionId session) {
-  pages_.release(session);
-  lengths_.erase(session);
-}
-
-// Pages for all sessions of the batch or for none.
-Result<> SliceImpl::make_room(const BatchPlan& plan) {
-  uint64_t missing = 0;
-  for (const SessionSpan& span : plan.spans) {
-    missing += pages_.missing_pages(span.session, span.end);
-  }
-  if (missing > pages_.free_pages()) {
-    return Error(ErrorCode::kExhausted,
-                 cat("the KV cache is full: the batch needs ", missing, " more pages of ",
-                     kPageTokens, " tokens, ", pages_.free_pages(), " of ", shape_.kv.page_count,
-                     " are free; retry when another stream has ended"));
-  }
-  for (const SessionSpan& span : plan.spans) WEFT_CHECK(pages_.reserve(span.session, span.end));
-  return {};
+  cache_->release(session);
 }
 
 Result<SliceOutput> SliceImpl::forward(const SliceBatch& batch) {
@@ -156,25 +117,9 @@ Result<SliceOutput> SliceImpl::forward(const SliceBatch& batch) {
                            .length_of = [this](SessionId session) { return length(session); }};
   WEFT_TRY(const BatchPlan plan, check_batch(batch, limits));
 
-  std::vector<uint32_t> pages_before;
-  for (const SessionSpan& span : plan.spans) {
-    pages_before.push_back(uint32_t(pages_.pages(span.session).size()));
-  }
-  WEFT_CHECK(make_room(plan));
-
+  WEFT_CHECK(cache_->begin(plan));
   auto output = compute(batch, plan);
-  for (size_t i = 0; i < plan.spans.size(); ++i) {
-    const SessionSpan& span = plan.spans[i];
-    if (output.ok()) {
-      lengths_[span.session] = span.end;
-      continue;
-    }
-    // The device failed midway: what was written from `begin` on cannot be trusted, what lies
-    // before it stands.
-    pages_.shrink(span.session, pages_before[i]);
-    const auto found = lengths_.find(span.session);
-    if (found != lengths_.end()) found->second = std::min(found->second, span.begin);
-  }
+  cache_->finish(plan, output.ok());
   return output;
 }
 
@@ -196,23 +141,24 @@ Result<SliceOutput> SliceImpl::compute(const SliceBatch& batch, const BatchPlan&
 
 Result<> SliceImpl::compute_part(const SliceBatch& batch, const BatchPlan& plan, Part part,
                                  SliceOutput& output) {
-  std::vector<KvRow> kv_rows(part.count);
-  for (uint32_t i = 0; i < part.count; ++i) {
-    const uint32_t row = part.begin + i;
-    kv_rows[i] = {plan.positions[row], pages_.pages(plan.spans[plan.span_of_row[row]].session)};
-  }
-  const BlockRows rows{std::span(plan.positions).subspan(part.begin, part.count), kv_rows};
+  const SliceCache::Rows rows = cache_->rows(plan, part.begin, part.count);
+  const auto positions = std::span(plan.positions).subspan(part.begin, part.count);
 
   const size_t hidden_begin = size_t{part.begin} * config_.hidden_dim;
   const size_t hidden_count = size_t{part.count} * config_.hidden_dim;
   if (first()) {
     backend_.embed(*scratch_.x, *weights_.embedding,
-                   std::span(batch.tokens).subspan(part.begin, part.count));
+                   std::span(batch.tokens).subspan(part.begin, part.count),
+                   config_.embedding_scale);
   } else {
     backend_.write(*scratch_.x, batch.hidden.subspan(hidden_begin, hidden_count));
   }
-  for (uint32_t layer = 0; layer < shape_.kv.layer_count; ++layer) {
-    run_block(backend_, weights_.blocks[layer], params_, scratch_, *kv_, layer, rows);
+  uint32_t kv_layers[] = {0, 0};  // of layers without and with a window
+  for (uint32_t layer = options_.first_layer; layer < options_.last_layer; ++layer) {
+    const bool windowed = config_.windowed(layer);
+    run_block(backend_, weights_.blocks[layer - options_.first_layer],
+              windowed ? window_params_ : params_, scratch_, *cache_->store(windowed),
+              kv_layers[windowed]++, {positions, windowed ? rows.windowed : rows.full});
   }
   if (!last()) {
     WEFT_CHECK(backend_.finish());
@@ -239,6 +185,9 @@ Result<> SliceImpl::compute_logits(std::span<const uint32_t> wanted, std::span<f
     backend_.rms_norm(*head_rows_, *head_rows_, *weights_.output_norm, count, config_.norm_epsilon);
     const MatmulTarget target{&weights_.head(), logits_.get()};
     backend_.matmul({&target, 1}, *head_rows_, count);
+    if (config_.logit_soft_cap > 0) {
+      backend_.soft_cap(*logits_, config_.logit_soft_cap, size_t{count} * config_.vocab_size);
+    }
     WEFT_CHECK(backend_.finish());
     backend_.read(logits.subspan(done * config_.vocab_size, size_t{count} * config_.vocab_size),
                   *logits_);

@@ -11,6 +11,8 @@
 
 namespace weft::kernels {
 
+inline constexpr uint32_t kWindowStreams = 8;
+
 struct SliceOptions {
   uint32_t first_layer = 0;
   uint32_t last_layer = 0;      // exclusive
@@ -18,6 +20,8 @@ struct SliceOptions {
   bool kv_resident = false;     // take the cache's memory at load: for a node, whose plan counts it
   uint32_t kv_tokens = 0;       // capacity over all sessions, rounded up to whole pages
   uint32_t rows_max = 512;      // most rows of one forward call
+  // Streams whose windows are kept in full by layers that have one; of shorter streams more fit.
+  uint32_t window_streams = kWindowStreams;
 };
 
 // Consecutive positions of one session within a batch.
@@ -59,15 +63,18 @@ class Slice {
   virtual bool last() const = 0;   // holds the last layer: gives logits
 
   // Runs the batch. A session's positions must follow on from what it has (position 0 starts one
-  // anew; an earlier position rolls it back). kInvalid: a gap, a position beyond the context, an id
-  // beyond the vocabulary, a shape that does not fit; kExhausted: no KV pages left. On an error no
-  // session has advanced.
+  // anew; an earlier position that it keeps rolls it back). kInvalid: a gap, a position beyond the
+  // context, an id beyond the vocabulary, a shape that does not fit; kExhausted: no KV pages left.
+  // On an error no session has advanced.
   virtual Result<SliceOutput> forward(const SliceBatch& batch) = 0;
   // Makes room ahead, so that a stream that has begun cannot run out later. kExhausted.
   virtual Result<> reserve(SessionId session, uint32_t token_count) = 0;
   virtual void release(SessionId session) = 0;
   // Positions it has of the session; 0 if it does not know it.
   virtual uint32_t length(SessionId session) const = 0;
+  // Whether rows of the session may begin at this position: up to its length, but a layer that has
+  // a window has let go of what earlier positions saw.
+  virtual bool keeps(SessionId session, uint32_t position) const = 0;
 
   virtual SliceMemory memory() const = 0;
   virtual uint32_t kv_free_tokens() const = 0;

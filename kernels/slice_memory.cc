@@ -3,10 +3,43 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "kernels/cpu/panel.h"
 #include "kernels/cpu/repack.h"
 #include "kernels/weights.h"
 
 namespace weft::kernels {
+namespace {
+
+// An expert's part of a matrix begins with a panel of its own.
+Result<> check_experts(const model::ModelConfig& config) {
+  if (config.expert_count == 0) return {};
+  if (config.expert_ffn_dim % kPanelRows == 0 && config.hidden_dim % kPanelRows == 0) return {};
+  return Error(ErrorCode::kUnsupported,
+               cat("experts of ", config.expert_ffn_dim, " by ", config.hidden_dim,
+                   " are not supported; both must be multiples of ", kPanelRows));
+}
+
+// Pages of one session's window while a part of a batch is added to it.
+uint32_t window_pages(uint32_t window, uint32_t page_count) {
+  const uint64_t tokens = uint64_t{window} + kWindowRowsMax;
+  return uint32_t(std::min<uint64_t>(tokens / kPageTokens + 2, page_count));
+}
+
+}  // namespace
+
+uint32_t window_kv_tokens(uint32_t window, uint32_t streams, uint32_t kv_tokens) {
+  const uint32_t page_count = kv_pages_for(kv_tokens);
+  const uint64_t pages = uint64_t{streams} * window_pages(window, page_count);
+  return uint32_t(std::min<uint64_t>(pages, page_count)) * kPageTokens;
+}
+
+bool needs_window_rope(const model::ModelConfig& config, const SliceShape& shape) {
+  const model::RopeConfig& a = config.rope;
+  const model::RopeConfig& b = config.window_rope;
+  const bool same = a.base == b.base && a.scale == b.scale && a.divisors == b.divisors &&
+                    a.long_divisors == b.long_divisors && a.magnitude == b.magnitude;
+  return shape.kv.layer_count > 0 && shape.window_kv.layer_count > 0 && !same;
+}
 
 Result<SliceShape> slice_shape(const model::ModelConfig& config, const SliceOptions& options) {
   if (options.first_layer >= options.last_layer || options.last_layer > config.layer_count) {
@@ -21,20 +54,35 @@ Result<SliceShape> slice_shape(const model::ModelConfig& config, const SliceOpti
   if (options.rows_max == 0) {
     return Error(ErrorCode::kInvalid, "rows_max is 0; a slice computes at least one row at a time");
   }
+  WEFT_CHECK(check_experts(config));
+  uint32_t windowed = 0;
+  for (uint32_t i = options.first_layer; i < options.last_layer; ++i) {
+    windowed += config.windowed(i);
+  }
   SliceShape shape;
   shape.kv = {.type = options.kv_type,
-              .layer_count = options.last_layer - options.first_layer,
+              .layer_count = options.last_layer - options.first_layer - windowed,
               .kv_head_count = config.kv_head_count,
               .head_dim = config.head_dim,
               .page_count = kv_pages_for(options.kv_tokens)};
   const uint32_t kv_tokens = shape.kv.page_count * kPageTokens;
-  if (shape.kv.bytes_per_token() > kKvBytesMax / kv_tokens) {
-    return Error(ErrorCode::kExhausted,
-                 cat("a KV cache of ", kv_tokens, " tokens of ",
-                     format_bytes(shape.kv.bytes_per_token()), " each is more than ",
-                     format_bytes(kKvBytesMax), "; use a shorter context or fewer layers"));
-  }
   shape.rows = std::min(options.rows_max, kv_tokens);
+  shape.window_kv = shape.kv;
+  shape.window_kv.layer_count = windowed;
+  shape.window_kv.page_count = 0;
+  if (windowed > 0) {
+    shape.rows = std::min(shape.rows, kWindowRowsMax);
+    shape.window_pages = window_pages(config.window, shape.kv.page_count);
+    shape.window_kv.page_count =
+        window_kv_tokens(config.window, options.window_streams, kv_tokens) / kPageTokens;
+  }
+  const uint64_t bytes_per_token = shape.kv.bytes_per_token() + shape.window_kv.bytes_per_token();
+  if (bytes_per_token > kKvBytesMax / kv_tokens) {
+    return Error(ErrorCode::kExhausted,
+                 cat("a KV cache of ", kv_tokens, " tokens of ", format_bytes(bytes_per_token),
+                     " each is more than ", format_bytes(kKvBytesMax),
+                     "; use a shorter context or fewer layers"));
+  }
   if (options.last_layer == config.layer_count) {
     shape.logits_rows = std::min(shape.rows, kLogitsRowsMax);
   }
@@ -45,7 +93,8 @@ Result<SliceShape> slice_shape(const model::ModelConfig& config, const SliceOpti
 uint64_t scratch_bytes(const model::ModelConfig& config, const SliceShape& shape) {
   const uint64_t head_floats =
       uint64_t{shape.logits_rows} * (uint64_t{config.hidden_dim} + config.vocab_size);
-  const uint64_t rope_floats = uint64_t{shape.position_count} * config.rope.dims;
+  const uint64_t ropes = needs_window_rope(config, shape) ? 2 : 1;
+  const uint64_t rope_floats = ropes * shape.position_count * config.rope.dims;
   return BlockScratch::bytes(config, shape.rows) + (head_floats + rope_floats) * sizeof(float);
 }
 
@@ -60,7 +109,7 @@ Result<SliceMemory> estimate_slice_memory(const model::Model& model, const Slice
         backend == "reference" ? entry.tensor->elements * sizeof(float)
                                : kept_bytes(*entry.tensor, entry.use);
   }
-  memory.kv_bytes = shape.kv.bytes();
+  memory.kv_bytes = shape.kv_bytes();
   memory.scratch_bytes = scratch_bytes(model.config(), shape);
   return memory;
 }

@@ -15,19 +15,34 @@ inline constexpr uint64_t kKvBytesMax = uint64_t{1} << 48;
 // The head computes this many rows at a time: a large vocabulary's logits are 0.5 MiB a row.
 inline constexpr uint32_t kLogitsRowsMax = 32;
 
+// Most rows of one part of a batch where a layer has a window: they stand beside it.
+inline constexpr uint32_t kWindowRowsMax = 512;
+
 // The sizes that follow from a model and the options.
 struct SliceShape {
-  KvShape kv;
+  KvShape kv;                   // of the layers that attend to all positions; its pages count
+                                // tokens even where there is no such layer
+  KvShape window_kv;            // of those that have a window
+  uint32_t window_pages = 0;    // of one session's window, rows of a part included; 0: none
   uint32_t rows = 0;            // of scratch: most rows computed at once
   uint32_t logits_rows = 0;     // of the head's scratch; 0 if the slice has no head
   uint32_t position_count = 0;  // positions a session can reach: context or KV cache, the smaller
+
+  uint64_t kv_bytes() const { return kv.bytes() + window_kv.bytes(); }
 };
 
-// kInvalid: layers that are not there, no KV tokens, no rows. kExhausted: a KV cache over
+// kInvalid: layers that are not there, no KV tokens, no rows. kUnsupported: experts whose matrices
+// are not of whole panels. kExhausted: a KV cache over
 // kKvBytesMax.
 Result<SliceShape> slice_shape(const model::ModelConfig& config, const SliceOptions& options);
 
-// Scratch and rotary table of a shape; the same on every backend.
+// Whether a slice has layers of both kinds, which rotate by tables of their own.
+bool needs_window_rope(const model::ModelConfig& config, const SliceShape& shape);
+
+// Tokens for which a layer that has a window takes memory, for a cache of `kv_tokens`.
+uint32_t window_kv_tokens(uint32_t window, uint32_t streams, uint32_t kv_tokens);
+
+// Scratch and rotary tables of a shape; the same on every backend.
 uint64_t scratch_bytes(const model::ModelConfig& config, const SliceShape& shape);
 
 // Memory of a slice on the backend of that name. Weights are exact for "reference"; for others

@@ -40,6 +40,9 @@ class SplitSlice final : public Slice {
   uint32_t length(SessionId session) const override {
     return std::min(front_->length(session), back_->length(session));
   }
+  bool keeps(SessionId session, uint32_t position) const override {
+    return front_->keeps(session, position) && back_->keeps(session, position);
+  }
   SliceMemory memory() const override {
     const SliceMemory a = front_->memory(), b = back_->memory();
     return {a.weight_bytes + b.weight_bytes, a.kv_bytes + b.kv_bytes,

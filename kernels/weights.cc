@@ -26,11 +26,23 @@ constexpr BlockRole kBlockRoles[] = {
     {&model::LayerTensors::attn_v_bias, &BlockWeights::attn_v_bias, WeightUse::kLookup},
     {&model::LayerTensors::attn_q_norm, &BlockWeights::attn_q_norm, WeightUse::kLookup},
     {&model::LayerTensors::attn_k_norm, &BlockWeights::attn_k_norm, WeightUse::kLookup},
+    {&model::LayerTensors::attn_sinks, &BlockWeights::attn_sinks, WeightUse::kLookup},
     {&model::LayerTensors::attn_output, &BlockWeights::attn_output, WeightUse::kMatmul},
+    {&model::LayerTensors::attn_output_bias, &BlockWeights::attn_output_bias, WeightUse::kLookup},
+    {&model::LayerTensors::attn_post_norm, &BlockWeights::attn_post_norm, WeightUse::kLookup},
     {&model::LayerTensors::ffn_norm, &BlockWeights::ffn_norm, WeightUse::kLookup},
     {&model::LayerTensors::ffn_gate, &BlockWeights::ffn_gate, WeightUse::kMatmul},
     {&model::LayerTensors::ffn_up, &BlockWeights::ffn_up, WeightUse::kMatmul},
     {&model::LayerTensors::ffn_down, &BlockWeights::ffn_down, WeightUse::kMatmul},
+    {&model::LayerTensors::ffn_post_norm, &BlockWeights::ffn_post_norm, WeightUse::kLookup},
+    {&model::LayerTensors::router, &BlockWeights::router, WeightUse::kMatmul},
+    {&model::LayerTensors::router_bias, &BlockWeights::router_bias, WeightUse::kLookup},
+    {&model::LayerTensors::experts_gate, &BlockWeights::experts_gate, WeightUse::kMatmul},
+    {&model::LayerTensors::experts_up, &BlockWeights::experts_up, WeightUse::kMatmul},
+    {&model::LayerTensors::experts_down, &BlockWeights::experts_down, WeightUse::kMatmul},
+    {&model::LayerTensors::experts_gate_bias, &BlockWeights::experts_gate_bias, WeightUse::kLookup},
+    {&model::LayerTensors::experts_up_bias, &BlockWeights::experts_up_bias, WeightUse::kLookup},
+    {&model::LayerTensors::experts_down_bias, &BlockWeights::experts_down_bias, WeightUse::kLookup},
 };
 
 Result<TensorView> view_tensor(const model::GgufFile& file, const model::GgufTensor& tensor) {
@@ -84,6 +96,18 @@ std::vector<SliceTensor> list_slice_tensors(const model::Model& model, uint32_t 
     if (!shared) tensors.push_back({&model.output(), WeightUse::kMatmul, &weights.output});
   }
   return tensors;
+}
+
+uint64_t SliceWeights::bytes() const {
+  uint64_t total = 0;
+  const auto add = [&](const std::unique_ptr<Weight>& weight) {
+    if (weight) total += weight->bytes();
+  };
+  for (const auto* weight : {&embedding, &output_norm, &output}) add(*weight);
+  for (const BlockWeights& block : blocks) {
+    for (const BlockRole& role : kBlockRoles) add(block.*role.weight);
+  }
+  return total;
 }
 
 Result<SliceWeights> load_slice_weights(Backend& backend, const model::Model& model,

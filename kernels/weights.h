@@ -20,6 +20,7 @@ struct SliceWeights {
 
   // The head's matrix; only for a slice that holds the last layer.
   const Weight& head() const { return output ? *output : *embedding; }
+  uint64_t bytes() const;
 };
 
 // One tensor that a slice reads, and what for. A vector is a matrix of one row.

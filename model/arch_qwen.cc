@@ -1,5 +1,6 @@
-// The dense Qwen families. qwen2: Qwen 2 and 2.5, with biases of q, k and v. qwen3: Qwen 3, with
-// norms of each head of q and k. Both rotate the halves of a head against each other.
+// The Qwen families. qwen2: Qwen 2 and 2.5, with biases of q, k and v. qwen3: Qwen 3, with norms of
+// each head of q and k. qwen3moe: the same with experts. All rotate the halves of a head against
+// each other.
 // Source: Yang et al. 2024, arXiv:2407.10671; Yang et al. 2025, arXiv:2505.09388; tensor names as
 // in the GGUF specification.
 #include "model/architecture.h"
@@ -13,20 +14,23 @@ constexpr LayerRole kBiases[] = {
     {"attn_v.bias", &LayerTensors::attn_v_bias, Side::kNone, Side::kKv},
 };
 
-constexpr LayerRole kHeadNorms[] = {
-    {"attn_q_norm.weight", &LayerTensors::attn_q_norm, Side::kNone, Side::kHead},
-    {"attn_k_norm.weight", &LayerTensors::attn_k_norm, Side::kNone, Side::kHead},
-};
-
 }  // namespace
 
 constexpr Architecture kQwen2 = {.name = "qwen2",
                                  .rope_interleaved = false,
-                                 .roles = kDecoderRoles,
-                                 .more_roles = kBiases};
+                                 .attention = kAttentionRoles,
+                                 .dense = kDenseRoles,
+                                 .more = kBiases};
 constexpr Architecture kQwen3 = {.name = "qwen3",
                                  .rope_interleaved = false,
-                                 .roles = kDecoderRoles,
-                                 .more_roles = kHeadNorms};
+                                 .attention = kAttentionRoles,
+                                 .dense = kDenseRoles,
+                                 .more = kHeadNormRoles};
+constexpr Architecture kQwen3Moe = {.name = "qwen3moe",
+                                    .rope_interleaved = false,
+                                    .attention = kAttentionRoles,
+                                    .dense = {},
+                                    .experts = kExpertRoles,
+                                    .more = kHeadNormRoles};
 
 }  // namespace weft::model

@@ -1,75 +1,61 @@
 // Metadata to ModelConfig. Every number has bounds, so that no later product can overflow.
+#include <algorithm>
 #include <cmath>
 
 #include "base/text.h"
 #include "model/architecture.h"
+#include "model/config_reader.h"
 
 namespace weft::model {
 namespace {
 
 constexpr uint32_t kLayersMax = 1024;
 constexpr uint32_t kHeadsMax = 1024;
-constexpr uint32_t kHeadDimMax = 4096;
 constexpr uint32_t kDimMax = 1 << 20;
-constexpr uint32_t kContextMax = 1 << 28;
 constexpr size_t kNameBytes = 120;
-
-class ConfigReader {
- public:
-  ConfigReader(const GgufFile& file, std::string_view prefix) : file_(file), prefix_(prefix) {}
-
-  std::string key(std::string_view name) const { return cat(prefix_, ".", name); }
-
-  // A whole number from 1 to `most`; `otherwise` where the key is absent, 0 meaning it must be
-  // there.
-  Result<uint32_t> count(std::string_view name, uint32_t most, uint64_t otherwise = 0) const {
-    const std::string full = key(name);
-    auto read = file_.u64(full);
-    uint64_t value = otherwise;
-    if (read.ok()) {
-      value = *read;
-    } else if (read.error().code != ErrorCode::kNotFound || otherwise == 0) {
-      return Error(ErrorCode::kCorrupt, std::move(read).error().message);
-    }
-    if (value == 0 || value > most) {
-      return Error(ErrorCode::kCorrupt,
-                   cat("metadata ", full, " is ", value, "; it must be 1 to ", most));
-    }
-    return uint32_t(value);
-  }
-
-  // A finite number above zero; `otherwise` where the key is absent.
-  Result<float> positive(std::string_view name, double otherwise) const {
-    const std::string full = key(name);
-    if (!file_.has(full)) return float(otherwise);
-    WEFT_TRY(const double value, file_.f64(full));
-    const float narrow = float(value);
-    if (!std::isfinite(narrow) || narrow <= 0) {
-      return Error(ErrorCode::kCorrupt,
-                   cat("metadata ", full, " is ", value, "; it must be finite and above zero"));
-    }
-    return narrow;
-  }
-
- private:
-  const GgufFile& file_;
-  std::string_view prefix_;
-};
+constexpr uint32_t kExpertsMax = 1024;
+constexpr uint32_t kExpertsUsedMax = 64;
+// expert_gating_func: both give the chosen experts' softmax.
+constexpr uint64_t kGatingSoftmax = 1, kGatingSoftmaxOfChosen = 3;
 
 Error unsupported(std::string message) {
   return Error(ErrorCode::kUnsupported, std::move(message));
 }
 
-// Features of the format that would change what the model computes.
-Result<> refuse_unsupported(const GgufFile& file, const ConfigReader& reader) {
-  const std::string experts = reader.key("expert_count");
-  if (file.has(experts)) {
-    WEFT_TRY(const uint64_t count, file.u64(experts));
-    if (count > 0) {
-      return unsupported(cat("mixture of experts (", experts, " is ", count,
-                             ") is not supported; choose a dense model"));
+Result<> read_experts(const GgufFile& file, const ConfigReader& reader,
+                      const Architecture& architecture, ModelConfig& config) {
+  const std::string key = reader.key("expert_count");
+  uint64_t count = 0;
+  if (file.has(key)) {
+    WEFT_TRY(count, file.u64(key));
+  }
+  if (count == 0 && architecture.dense.empty()) {
+    return Error(ErrorCode::kCorrupt, cat("metadata ", key, " is missing or 0; every ",
+                                          architecture.name, " model has experts"));
+  }
+  if (count == 0) return {};
+  if (architecture.experts.empty()) {
+    return unsupported(cat("mixture of experts (", key, " is ", count, ") is not supported in ",
+                           architecture.name, " models"));
+  }
+  const std::string gating = reader.key("expert_gating_func");
+  if (file.has(gating)) {
+    WEFT_TRY(const uint64_t function, file.u64(gating));
+    if (function != kGatingSoftmax && function != kGatingSoftmaxOfChosen) {
+      return unsupported(cat("metadata ", gating, " is ", function,
+                             "; routers with a softmax (1, 3) are supported"));
     }
   }
+  WEFT_TRY(config.expert_count, reader.count("expert_count", kExpertsMax));
+  WEFT_TRY(config.experts_used,
+           reader.count("expert_used_count", std::min(config.expert_count, kExpertsUsedMax)));
+  WEFT_TRY(config.expert_ffn_dim,
+           reader.count("expert_feed_forward_length", kDimMax, config.ffn_dim));
+  return {};
+}
+
+// Features of the format that would change what the model computes.
+Result<> refuse_unsupported(const GgufFile& file) {
   if (file.has("split.count")) {
     WEFT_TRY(const uint64_t count, file.u64("split.count"));
     if (count > 1) {
@@ -104,31 +90,34 @@ Result<> read_heads(const ConfigReader& reader, ModelConfig& config) {
     return Error(ErrorCode::kCorrupt, cat(config.head_count, " heads of ", config.head_dim,
                                           " elements are more than ", kDimMax, " in all"));
   }
-  config.attention_scale = float(1 / std::sqrt(double(config.head_dim)));
   return {};
 }
 
-Result<> read_rope(const GgufFile& file, const ConfigReader& reader, ModelConfig& config) {
-  RopeConfig& rope = config.rope;
-  WEFT_TRY(rope.base, reader.positive("rope.freq_base", 10000));
-  WEFT_TRY(rope.dims, reader.count("rope.dimension_count", kHeadDimMax, config.head_dim));
-  if (rope.dims > config.head_dim || rope.dims % 2 != 0) {
-    return Error(ErrorCode::kCorrupt,
-                 cat("metadata ", reader.key("rope.dimension_count"), " is ", rope.dims,
-                     "; it must be even and at most the head's ", config.head_dim));
+// Caps, scales and windows: what a family has besides.
+Result<> read_attention(const ConfigReader& reader, const Architecture& architecture,
+                        ModelConfig& config) {
+  const bool even = config.layer_count == architecture.even_scale_layers;
+  const double scale_dim =
+      even ? double(config.hidden_dim) / config.head_count : double(config.head_dim);
+  WEFT_TRY(config.attention_scale, reader.positive("attention.scale", 1 / std::sqrt(scale_dim)));
+  config.attention_soft_cap = architecture.attention_soft_cap;
+  config.logit_soft_cap = architecture.logit_soft_cap;
+  if (architecture.attention_soft_cap > 0) {
+    WEFT_TRY(config.attention_soft_cap,
+             reader.positive("attn_logit_softcapping", architecture.attention_soft_cap));
+    WEFT_TRY(config.logit_soft_cap,
+             reader.positive("final_logit_softcapping", architecture.logit_soft_cap));
   }
-  const std::string type_key = reader.key("rope.scaling.type");
-  std::string_view type = "none";
-  if (file.has(type_key)) {
-    WEFT_TRY(type, file.text(type_key));
+  if (architecture.window_period == 1) return {};
+  const bool may_lack = architecture.window > 0 || architecture.window_period == 0;
+  if (!reader.has("attention.sliding_window") && may_lack) {
+    config.window = architecture.window;
+  } else {
+    WEFT_TRY(config.window, reader.count("attention.sliding_window", kContextMax));
   }
-  if (type == "linear") {
-    WEFT_TRY(const float factor, reader.positive("rope.scaling.factor", 1));
-    rope.scale = 1 / factor;
-  } else if (type != "none") {
-    return unsupported(cat("metadata ", type_key, " '", printable(type),
-                           "' is not supported; none and linear are"));
-  }
+  // A window of the whole context is none.
+  if (config.window >= config.context_length) config.window = 0;
+  config.window_period = architecture.window_period;
   return {};
 }
 
@@ -138,19 +127,24 @@ Result<ModelConfig> read_config(const GgufFile& file, const Architecture& archit
   const ConfigReader reader(file, architecture.name);
   ModelConfig config;
   config.architecture = architecture.name;
-  config.rope.interleaved = architecture.rope_interleaved;
+  config.activation = architecture.activation;
   if (file.has("general.name")) {
     WEFT_TRY(const std::string_view name, file.text("general.name"));
     config.name = printable(name, kNameBytes);
   }
-  WEFT_CHECK(refuse_unsupported(file, reader));
+  WEFT_CHECK(refuse_unsupported(file));
   WEFT_TRY(config.layer_count, reader.count("block_count", kLayersMax));
   WEFT_TRY(config.hidden_dim, reader.count("embedding_length", kDimMax));
   WEFT_TRY(config.ffn_dim, reader.count("feed_forward_length", kDimMax));
   WEFT_TRY(config.context_length, reader.count("context_length", kContextMax));
   WEFT_TRY(config.norm_epsilon, reader.positive("attention.layer_norm_rms_epsilon", 1e-5));
+  if (architecture.scaled_embedding) {
+    config.embedding_scale = float(std::sqrt(double(config.hidden_dim)));
+  }
   WEFT_CHECK(read_heads(reader, config));
-  WEFT_CHECK(read_rope(file, reader, config));
+  WEFT_CHECK(read_attention(reader, architecture, config));
+  WEFT_CHECK(read_experts(file, reader, architecture, config));
+  WEFT_CHECK(read_rope(file, reader, architecture, config));
   return config;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "base/text.h"
+#include "model/architecture.h"
 #include "model/byte_pair.h"
 #include "model/gguf_writer.h"
 #include "model/quantize.h"
@@ -21,6 +22,11 @@ constexpr uint64_t kPoolUnits = 2048;
 constexpr uint64_t kSlowPoolUnits = 256;  // of types that are slow to quantize
 constexpr uint64_t kUnitElements = 256;  // a multiple of every type's block
 constexpr uint64_t kChunkElements = 1 << 20;
+constexpr uint32_t kSmallWindow = 24;
+constexpr uint32_t kSmallExperts = 4;
+constexpr float kSmallRopeFactor = 32;
+// Contexts before they were extended, as published.
+constexpr uint32_t kOriginalContext = 4096;
 
 // Written before a conversation's turns are tokens of their own: plain words.
 constexpr std::string_view kChatTemplate =
@@ -37,11 +43,35 @@ struct PlannedTensor {
 
 class Synthesizer {
  public:
-  Synthesizer(const SynthOptions& options, const SynthShape& shape, const SynthQuant& quant)
+  Synthesizer(const SynthOptions& options, const Architecture& architecture,
+              const SynthShape& shape, const SynthQuant& quant)
       : options_(options),
+        architecture_(architecture),
         shape_(shape),
         quant_(quant),
-        layers_(options.layers.value_or(shape.layers)) {}
+        layers_(options.layers.value_or(shape.layers)),
+        tied_(shape.tied),
+        rope_factor_(shape.rope_factor) {
+    config_.hidden_dim = shape.hidden;
+    config_.head_count = shape.heads;
+    config_.kv_head_count = shape.kv_heads;
+    config_.head_dim = shape.head_dim;
+    config_.ffn_dim = shape.ffn;
+    config_.window = shape.window;
+    config_.expert_count = shape.experts;
+    config_.experts_used = shape.experts_used;
+    config_.expert_ffn_dim = shape.expert_ffn;
+    if (!shape.architecture.empty()) return;
+    // A shape of any architecture: as much of each thing as is needed to see it.
+    tied_ = architecture.name != kPhi3.name && architecture.name != kGptOss.name;
+    if (architecture.name == kGptOss.name) rope_factor_ = kSmallRopeFactor;
+    if (architecture.window_period != 1) config_.window = kSmallWindow;
+    if (architecture.dense.empty()) {
+      config_.expert_count = kSmallExperts;
+      config_.experts_used = kSmallExperts / 2;
+      config_.expert_ffn_dim = shape.ffn;
+    }
+  }
 
   Result<> run(const SynthProgress& progress) {
     add_config();
@@ -63,9 +93,9 @@ class Synthesizer {
  private:
   void add_config() {
     const auto count = [&](std::string_view key, uint32_t value) {
-      writer_.u32(cat(options_.architecture, ".", key), value);
+      writer_.u32(key_of(key), value);
     };
-    writer_.text("general.architecture", options_.architecture);
+    writer_.text("general.architecture", architecture_.name);
     writer_.text("general.name", cat("synthetic ", shape_.name, " ", quant_.name));
     writer_.u32("general.file_type", quant_.file_type);
     count("context_length", shape_.context);
@@ -78,8 +108,32 @@ class Synthesizer {
     count("attention.value_length", shape_.head_dim);
     count("rope.dimension_count", shape_.head_dim);
     count("vocab_size", shape_.vocab);
-    writer_.f32(cat(options_.architecture, ".attention.layer_norm_rms_epsilon"), 1e-5f);
-    writer_.f32(cat(options_.architecture, ".rope.freq_base"), shape_.rope_base);
+    writer_.f32(key_of("attention.layer_norm_rms_epsilon"), 1e-5f);
+    writer_.f32(key_of("rope.freq_base"), shape_.rope_base);
+    if (config_.window > 0) count("attention.sliding_window", config_.window);
+    if (config_.expert_count > 0) {
+      count("expert_count", config_.expert_count);
+      count("expert_used_count", config_.experts_used);
+      count("expert_feed_forward_length", config_.expert_ffn_dim);
+    }
+    add_rope_scaling();
+  }
+
+  std::string key_of(std::string_view key) const { return cat(architecture_.name, ".", key); }
+
+  // The llama family has its own as a tensor.
+  void add_rope_scaling() {
+    if (rope_factor_ == 0 || architecture_.name == kLlama.name) return;
+    const bool linear = architecture_.name == kGemma3.name;
+    if (architecture_.name != kPhi3.name) {
+      writer_.text(key_of("rope.scaling.type"), linear ? "linear" : "yarn");
+      writer_.f32(key_of("rope.scaling.factor"), rope_factor_);
+    }
+    if (!linear) writer_.u32(key_of("rope.scaling.original_context_length"), kOriginalContext);
+    if (architecture_.name == kPhi3.name) {
+      const double growth = 1 + std::log(rope_factor_) / std::log(kOriginalContext);
+      writer_.f32(key_of("rope.scaling.attn_factor"), float(std::sqrt(growth)));
+    }
   }
 
   // The 256 bytes, a few merged pairs, filler words, and two control tokens at the end.
@@ -112,44 +166,69 @@ class Synthesizer {
     writer_.text("tokenizer.chat_template", kChatTemplate);
   }
 
-  void add_matrix(const std::string& name, uint64_t rows, uint64_t cols, TensorUse use,
-                  uint32_t layer = 0) {
-    const TensorType type = synth_type(quant_, use, layer, layers_, cols);
+  void add_matrix(const std::string& name, uint64_t rows, uint64_t cols, TensorUse use) {
+    const TensorType type = synth_type(quant_, use, 0, layers_, cols);
     writer_.tensor(name, type, {cols, rows});
     planned_.push_back({type, rows * cols, 0, float(1 / std::sqrt(double(cols))), {}});
   }
 
-  void add_norm(const std::string& name) {
-    writer_.tensor(name, TensorType::kF32, {shape_.hidden});
-    planned_.push_back({TensorType::kF32, shape_.hidden, 1, 0.1f, {}});
+  // A vector, or several: norms near 1, biases and sinks near 0.
+  void add_vectors(const std::string& name, const std::vector<uint64_t>& dims) {
+    uint64_t elements = 1;
+    for (const uint64_t dim : dims) elements *= dim;
+    writer_.tensor(name, TensorType::kF32, dims);
+    const bool norm = name.ends_with("norm.weight");
+    planned_.push_back({TensorType::kF32, elements, norm ? 1.0f : 0.0f, 0.1f, {}});
+  }
+
+  void add_divisors(const std::string& name, std::vector<float> divisors) {
+    writer_.tensor(name, TensorType::kF32, {divisors.size()});
+    planned_.push_back({TensorType::kF32, divisors.size(), 0, 0, std::move(divisors)});
   }
 
   void add_tensors() {
     const uint64_t hidden = shape_.hidden;
-    const uint64_t q_dim = uint64_t(shape_.heads) * shape_.head_dim;
-    const uint64_t kv_dim = uint64_t(shape_.kv_heads) * shape_.head_dim;
     add_matrix("token_embd.weight", shape_.vocab, hidden,
-               shape_.tied ? TensorUse::kTiedOutput : TensorUse::kEmbedding);
-    if (!shape_.tied) add_matrix("output.weight", shape_.vocab, hidden, TensorUse::kOutput);
-    add_norm("output_norm.weight");
-    if (shape_.rope_factor > 0) {
-      writer_.tensor("rope_freqs.weight", TensorType::kF32, {shape_.head_dim / 2});
-      planned_.push_back(
-          {TensorType::kF32, shape_.head_dim / 2, 0, 0,
-           llama3_rope_divisors(shape_.head_dim, shape_.rope_base, shape_.rope_factor)});
+               tied_ ? TensorUse::kTiedOutput : TensorUse::kEmbedding);
+    if (!tied_) add_matrix("output.weight", shape_.vocab, hidden, TensorUse::kOutput);
+    add_vectors("output_norm.weight", {hidden});
+    if (rope_factor_ > 0 && architecture_.name == kLlama.name) {
+      add_divisors("rope_freqs.weight",
+                   llama3_rope_divisors(shape_.head_dim, shape_.rope_base, rope_factor_));
+    }
+    if (rope_factor_ > 0 && architecture_.name == kPhi3.name) {
+      const uint32_t pairs = shape_.head_dim / 2;
+      std::vector<float> growing(pairs);
+      for (uint32_t i = 0; i < pairs; ++i) {
+        growing[i] = 1 + (rope_factor_ - 1) * float(i) / float(pairs - 1);
+      }
+      add_divisors("rope_factors_long.weight", growing);
+      add_divisors("rope_factors_short.weight", std::vector<float>(pairs, 1));
     }
     for (uint32_t i = 0; i < layers_; ++i) {
-      const std::string block = cat("blk.", i, ".");
-      add_norm(block + "attn_norm.weight");
-      add_matrix(block + "attn_q.weight", q_dim, hidden, TensorUse::kOther, i);
-      add_matrix(block + "attn_k.weight", kv_dim, hidden, TensorUse::kOther, i);
-      add_matrix(block + "attn_v.weight", kv_dim, hidden, TensorUse::kValueOrDown, i);
-      add_matrix(block + "attn_output.weight", hidden, q_dim, TensorUse::kOther, i);
-      add_norm(block + "ffn_norm.weight");
-      add_matrix(block + "ffn_gate.weight", shape_.ffn, hidden, TensorUse::kOther, i);
-      add_matrix(block + "ffn_up.weight", shape_.ffn, hidden, TensorUse::kOther, i);
-      add_matrix(block + "ffn_down.weight", hidden, shape_.ffn, TensorUse::kValueOrDown, i);
+      const auto& network = config_.expert_count > 0 ? architecture_.experts : architecture_.dense;
+      for (const auto& roles : {architecture_.attention, network, architecture_.more}) {
+        for (const auto& same : tensors_of(roles)) add_layer_tensor(i, same);
+      }
     }
+  }
+
+  void add_layer_tensor(uint32_t layer, std::span<const LayerRole> roles) {
+    const std::string name = cat("blk.", layer, ".", roles[0].suffix);
+    const std::vector<uint64_t> dims = role_dims(config_, roles);
+    const auto member = roles[0].member;
+    if (dims.size() == 1 || name.ends_with(".bias")) return add_vectors(name, dims);
+    const bool value_or_down = member == &LayerTensors::attn_v ||
+                               member == &LayerTensors::ffn_down ||
+                               member == &LayerTensors::experts_down;
+    const TensorUse use = value_or_down ? TensorUse::kValueOrDown : TensorUse::kOther;
+    const TensorType type = member == &LayerTensors::router
+                                ? TensorType::kF32
+                                : synth_type(quant_, use, layer, layers_, dims[0]);
+    uint64_t elements = 1;
+    for (const uint64_t dim : dims) elements *= dim;
+    writer_.tensor(name, type, dims);
+    planned_.push_back({type, elements, 0, float(1 / std::sqrt(double(dims[0]))), {}});
   }
 
   static Bytes draw(const PlannedTensor& tensor, uint64_t elements, Random& random) {
@@ -209,9 +288,13 @@ class Synthesizer {
   }
 
   const SynthOptions& options_;
+  const Architecture& architecture_;
   const SynthShape& shape_;
   const SynthQuant& quant_;
   const uint32_t layers_;
+  bool tied_;
+  float rope_factor_;
+  ModelConfig config_;
   GgufWriter writer_;
   std::vector<PlannedTensor> planned_;
   std::vector<float> normals_;  // [kPoolUnits * kUnitElements], mean 0, variance 1
@@ -240,22 +323,32 @@ Result<const Row*> choose(const std::vector<Row>& rows, std::string_view what,
 std::string synth_shapes() {
   return names_of(all_synth_shapes());
 }
+std::string synth_architectures() {
+  return architecture_names();
+}
 std::string synth_quants() {
   return names_of(all_synth_quants());
 }
 
 Result<> write_synthetic(const SynthOptions& options, const SynthProgress& progress) {
-  if (options.architecture != "llama") {
-    return Error(ErrorCode::kInvalid, cat("there is no architecture '", options.architecture,
-                                          "' to synthesize; choose llama"));
-  }
   if (options.layers && (*options.layers == 0 || *options.layers > kSynthLayersMax)) {
     return Error(ErrorCode::kInvalid, cat("a model of ", *options.layers,
                                           " layers cannot be; choose 1 to ", kSynthLayersMax));
   }
   WEFT_TRY(const SynthShape* shape, choose(all_synth_shapes(), "shape", options.shape));
   WEFT_TRY(const SynthQuant* quant, choose(all_synth_quants(), "quantization", options.quant));
-  return Synthesizer(options, *shape, *quant).run(progress);
+  std::string_view name = shape->architecture.empty() ? kLlama.name : shape->architecture;
+  if (!options.architecture.empty()) name = options.architecture;
+  const Architecture* architecture = find_architecture(name);
+  if (architecture == nullptr) {
+    return Error(ErrorCode::kInvalid, cat("there is no architecture '", name,
+                                          "'; choose one of ", architecture_names()));
+  }
+  if (!shape->architecture.empty() && name != shape->architecture) {
+    return Error(ErrorCode::kInvalid, cat("the shape ", shape->name, " is of the architecture ",
+                                          shape->architecture, ", not ", name));
+  }
+  return Synthesizer(options, *architecture, *shape, *quant).run(progress);
 }
 
 }  // namespace weft::model

@@ -14,7 +14,7 @@ namespace weft::model {
 
 struct SynthOptions {
   std::string path = {};
-  std::string architecture = "llama";
+  std::string architecture = {};                  // empty: the shape's, or llama
   std::string shape = "tiny";                     // see synth_shapes()
   std::string quant = "q4_k_m";                   // see synth_quants()
   std::optional<uint32_t> layers = std::nullopt;  // instead of the shape's
@@ -24,6 +24,7 @@ struct SynthOptions {
 // "nano, tiny, ..." and "f32, f16, ...", for help texts.
 std::string synth_shapes();
 std::string synth_quants();
+std::string synth_architectures();
 
 // Bytes of tensor data written so far and in all; called from the writing thread now and then.
 using SynthProgress = std::function<void(uint64_t done_bytes, uint64_t total_bytes)>;

@@ -15,7 +15,10 @@ struct SynthShape {
   bool tied;  // the output matrix is the token embedding
   uint32_t context;
   float rope_base;
-  float rope_factor;  // of the Llama 3.1 frequency scaling; 0: none
+  float rope_factor;  // of the architecture's scaling of frequencies; 0: none
+  std::string_view architecture = "llama";  // empty: any
+  uint32_t window = 0;
+  uint32_t experts = 0, experts_used = 0, expert_ffn = 0;
 };
 
 // A quantization as users name it. `more` is used for attn_v and ffn_down of about half of the

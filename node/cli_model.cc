@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/text.h"
 #include "kernels/cpu/thread_pool.h"
 #include "model/quantize_recipe.h"
 #include "node/cli.h"
@@ -202,7 +203,9 @@ void add_synth(CLI::App& app, CliContext& context) {
   auto options = std::make_shared<model::SynthOptions>();
   auto force = std::make_shared<bool>(false);
   command->add_option("OUT", options->path, "the file to write")->required();
-  command->add_option("--arch", options->architecture, "llama")->capture_default_str();
+  command->add_option("--arch", options->architecture,
+                      cat("of a shape that any may have (nano, tiny, small), by default llama: ",
+                          model::synth_architectures()));
   command->add_option("--shape", options->shape, model::synth_shapes())->capture_default_str();
   command->add_option("--quant", options->quant, model::synth_quants())->capture_default_str();
   command->add_option("--layers", options->layers, "instead of the shape's");

@@ -32,8 +32,8 @@ Result<> make_synthetic(const model::SynthOptions& options, bool force) {
     ::_exit(130);
   }));
   const uint64_t bytes = std::filesystem::file_size(options.path, error);
-  std::fprintf(stderr, "%s: %s %s %s, %s\n", options.path.c_str(), options.architecture.c_str(),
-               options.shape.c_str(), options.quant.c_str(), format_bytes(bytes).c_str());
+  std::fprintf(stderr, "%s: %s %s, %s\n", options.path.c_str(), options.shape.c_str(),
+               options.quant.c_str(), format_bytes(bytes).c_str());
   return {};
 }
 

@@ -99,7 +99,7 @@ Result<double> measure_layer_overhead(kernels::Backend& backend) {
       backend.rms_norm(*y, *x, *norm, 1, 1e-5f);
       for (int product = 0; product < 5; ++product) backend.matmul({&target, 1}, *x, 1);
       backend.rms_norm(*y, *x, *norm, 1, 1e-5f);
-      backend.swiglu(*y, *y, *x, kTinyDim);
+      backend.glu(model::Activation::kSilu, *y, *y, *x, kTinyDim);
       backend.add(*y, *x, kTinyDim);
     }
     if (auto end = backend.finish(); !end.ok()) finished = std::move(end);

@@ -48,6 +48,7 @@ const std::map<std::string, Names> kVendors = {
 
 // Files without a mirror of their own, and what covers them.
 const std::map<std::string, std::string> kMirrorless = {
+    {"kernels/cpu/cpu_matmul.cc", "kernels/cpu/matmul_*_test and kernels/operations_test"},
     {"kernels/cpu/kernels_avx2.cc", "kernels/cpu/matmul_*_test"},
     {"kernels/cpu/kernels_avx512.cc", "kernels/cpu/matmul_*_test"},
     {"kernels/cpu/kernels_avx512vnni.cc", "kernels/cpu/matmul_*_test"},
@@ -59,10 +60,14 @@ const std::map<std::string, std::string> kMirrorless = {
     {"kernels/cpu/matmul_neon_dotprod.cc", "kernels/cpu/matmul_*_test"},
     {"kernels/cpu/matmul_neon_i8mm.cc", "kernels/cpu/matmul_*_test"},
     {"kernels/cpu/matmul_scalar.cc", "kernels/cpu/cpu_backend_test"},
+    {"kernels/cpu/product.cc", "kernels/cpu/matmul_*_test"},
     {"kernels/backend.cc", "kernels/cpu/cpu_weight_test"},
     {"kernels/vulkan/api.cc", "kernels/vulkan/device_test"},
     {"kernels/vulkan/shaders.cc", "kernels/vulkan/backend_test"},
+    {"model/arch_gemma.cc", "kernels/golden_test"},
+    {"model/arch_gpt_oss.cc", "kernels/families_test"},
     {"model/arch_llama.cc", "model/model_test and tokenizer_test"},
+    {"model/arch_phi.cc", "kernels/golden_test"},
     {"model/arch_qwen.cc", "kernels/golden_test"},
     {"model/architecture.cc", "model/model_test and tokenizer_test"},
     {"model/byte_pair.cc", "model/model_test and tokenizer_test"},

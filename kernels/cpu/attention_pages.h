@@ -13,14 +13,17 @@ namespace {
 constexpr uint32_t kPage = 32;  // positions of a page: kPageTokens
 constexpr float kMinusInfinity = -__builtin_inff();
 
-// Turns the scores of `count` positions into weights e^(score - maximum), the others' into 0.
+// Turns the scores of positions skip..count-1 into weights e^(score - maximum), the others' into 0.
 // Returns the factor for what was summed before.
-inline float weigh_page(float* scores, uint32_t count, float scale, float& maximum, float& total) {
+inline float weigh_page(float* scores, uint32_t skip, uint32_t count, const AttentionTask& task,
+                        float& maximum, float& total) {
   Float8 scaled[4];
   Float8 top = splat(kMinusInfinity);
   for (int i = 0; i < 4; ++i) {
-    const Float8 value = multiply(load8(scores + 8 * i), scale);
+    Float8 value = multiply(load8(scores + 8 * i), task.scale);
+    if (task.soft_cap > 0) value = soft_cap8(value, task.soft_cap);
     scaled[i] = first_lanes(value, int32_t(count) - 8 * i, splat(kMinusInfinity));
+    if (skip > 0) scaled[i] = first_lanes(splat(kMinusInfinity), int32_t(skip) - 8 * i, scaled[i]);
     top = larger(top, scaled[i]);
   }
   const float page_top = max_lanes(top);
@@ -49,17 +52,18 @@ void attend_heads(const AttentionTask& task) {
   alignas(64) float scores[H][kPage];
   float maximum[H], total[H], shrink[H];
   for (int h = 0; h < H; ++h) {
-    maximum[h] = kMinusInfinity;
-    total[h] = 0;
+    maximum[h] = task.sinks == nullptr ? kMinusInfinity : task.sinks[h];
+    total[h] = task.sinks == nullptr ? 0 : 1;
     for (uint32_t d = 0; d < task.value_stride; ++d) sums[h][d] = 0;
   }
   for (uint32_t begin = 0; begin < task.length; begin += kPage) {
     const auto* keys = reinterpret_cast<const Element*>(attention_page(task, begin / kPage));
     const Element* values = keys + task.head_dim * kPage;
     const uint32_t count = task.length - begin < kPage ? task.length - begin : kPage;
+    const uint32_t skip = begin == 0 ? task.skip : 0;
     Pages::template score<H>(keys, task.q, task.head_dim, scores);
     for (int h = 0; h < H; ++h) {
-      shrink[h] = weigh_page(scores[h], count, task.scale, maximum[h], total[h]);
+      shrink[h] = weigh_page(scores[h], skip, count, task, maximum[h], total[h]);
     }
     Pages::template add_values<H>(values, task.value_stride, count, scores, shrink, sums);
   }

@@ -38,27 +38,32 @@ void append(const KvAppend& a) {
 // One head. Pages in order, with the running maximum of the scores: what was summed so far is
 // scaled down when the maximum grows. Source: Milakov & Gimelshein 2018, arXiv:1805.02867.
 template <typename Element>
-void attend_head(const AttentionTask& task, const float* q, float* out) {
-  float maximum = -std::numeric_limits<float>::infinity();
-  float total = 0;
+void attend_head(const AttentionTask& task, const float* q, const float* sink, float* out) {
+  float maximum = sink ? *sink : -std::numeric_limits<float>::infinity();
+  float total = sink ? 1 : 0;
   float sums[kHeadDimMax] = {};
   for (uint32_t begin = 0; begin < task.length; begin += kPageTokens) {
     const auto* keys = reinterpret_cast<const Element*>(attention_page(task, begin / kPageTokens));
     const Element* values = keys + task.head_dim * kPageTokens;
     const uint32_t count = task.length - begin < kPageTokens ? task.length - begin : kPageTokens;
+    const uint32_t skip = begin == 0 ? task.skip : 0;
 
     float scores[kPageTokens] = {};
     for (uint32_t d = 0; d < task.head_dim; ++d) {
       for (uint32_t t = 0; t < count; ++t) scores[t] += q[d] * to_float(keys[d * kPageTokens + t]);
     }
     float grown = maximum;
-    for (uint32_t t = 0; t < count; ++t) grown = std::fmax(grown, scores[t] * task.scale);
+    for (uint32_t t = skip; t < count; ++t) {
+      scores[t] *= task.scale;
+      if (task.soft_cap > 0) scores[t] = task.soft_cap * std::tanh(scores[t] / task.soft_cap);
+      grown = std::fmax(grown, scores[t]);
+    }
     const float shrink = std::exp(maximum - grown);
     maximum = grown;
     total *= shrink;
     for (uint32_t d = 0; d < task.head_dim; ++d) sums[d] *= shrink;
-    for (uint32_t t = 0; t < count; ++t) {
-      const float weight = std::exp(scores[t] * task.scale - maximum);
+    for (uint32_t t = skip; t < count; ++t) {
+      const float weight = std::exp(scores[t] - maximum);
       total += weight;
       for (uint32_t d = 0; d < task.head_dim; ++d) {
         sums[d] += weight * to_float(values[t * task.value_stride + d]);
@@ -72,7 +77,8 @@ template <typename Element>
 void attend(const AttentionTask& task) {
   WEFT_ASSERT(task.head_dim <= kHeadDimMax);
   for (uint32_t h = 0; h < task.heads; ++h) {
-    attend_head<Element>(task, task.q + h * task.head_dim, task.out + h * task.head_dim);
+    attend_head<Element>(task, task.q + h * task.head_dim, task.sinks ? task.sinks + h : nullptr,
+                         task.out + h * task.head_dim);
   }
 }
 

@@ -1,103 +1,14 @@
 #include "kernels/cpu/cpu_backend.h"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 
 #include "base/text.h"
 #include "kernels/cpu/choose_table.h"
+#include "kernels/cpu/cpu_buffer.h"
 #include "kernels/cpu/kv_store.h"
-#include "kernels/cpu/panel.h"
 #include "kernels/operation_timer.h"
 
 namespace weft::kernels {
-namespace {
-
-using model::TensorType;
-
-constexpr size_t kTargetsMax = 8;
-// A chunk of a product's weights. While a prompt's rows pass over it, it must stay in the
-// second-level cache. For few rows a longer one is read faster, as the processor's prefetcher
-// begins anew at each; but every thread should have kChunksPerThread, to even out interruptions.
-constexpr uint64_t kChunkBytesMin = 64 * 1024;
-constexpr uint64_t kChunkBytesMax = 256 * 1024;
-constexpr uint32_t kStreamRowsMax = 8;
-constexpr uint64_t kChunksPerThread = 4;
-// Elementwise work below this is done by the caller: waking others would cost more.
-constexpr size_t kSplitFloats = 16 * 1024;
-constexpr uint32_t kPrepareRowsInParallel = 4;
-
-class CpuBuffer final : public Buffer {
- public:
-  CpuBuffer(size_t floats, MappedMemory memory) : Buffer(floats), memory_(std::move(memory)) {}
-  float* data() { return reinterpret_cast<float*>(memory_.data()); }
-  const float* data() const { return reinterpret_cast<const float*>(memory_.data()); }
-
- private:
-  MappedMemory memory_;
-};
-
-float* floats(Buffer& buffer, size_t count) {
-  WEFT_ASSERT(count <= buffer.size());
-  return static_cast<CpuBuffer&>(buffer).data();
-}
-
-const float* floats(const Buffer& buffer, size_t count) {
-  WEFT_ASSERT(count <= buffer.size());
-  return static_cast<const CpuBuffer&>(buffer).data();
-}
-
-const CpuWeight& cpu_weight(const Weight& weight) {
-  return static_cast<const CpuWeight&>(weight);
-}
-
-// One target of a product, cut into chunks of panels.
-struct MatmulPlan {
-  const CpuWeight* weight;
-  MatmulFunction function;
-  const uint8_t* x;
-  uint64_t x_stride;
-  float* out;
-  uint32_t panels_per_chunk;
-  uint32_t first_chunk;  // among the chunks of all targets
-};
-
-uint64_t chunk_bytes(std::span<const MatmulTarget> targets, uint32_t rows, uint32_t threads) {
-  if (rows > kStreamRowsMax) return kChunkBytesMin;
-  uint64_t bytes = 0;
-  for (const MatmulTarget& target : targets) bytes += target.weight->bytes();
-  return std::clamp(bytes / (kChunksPerThread * threads), kChunkBytesMin, kChunkBytesMax);
-}
-
-void run_chunk(const MatmulPlan& plan, uint32_t chunk, uint32_t rows) {
-  const CpuWeight& weight = *plan.weight;
-  const uint32_t panels = panel_count(weight.rows());
-  const uint32_t begin = chunk * plan.panels_per_chunk;
-  const uint32_t end = std::min(panels, begin + plan.panels_per_chunk);
-  for (uint32_t row = 0; row < rows; row += kTileRows) {
-    const uint32_t tile_rows = std::min(kTileRows, rows - row);
-    for (uint32_t p = begin; p < end; ++p) {
-      float* out = plan.out + uint64_t{row} * weight.rows() + p * kPanelRows;
-      MatmulTile tile{
-          weight.panel(p), plan.x + row * plan.x_stride, plan.x_stride, weight.cols(), out,
-          weight.rows()};
-      const uint32_t lanes = std::min(kPanelRows, weight.rows() - p * kPanelRows);
-      if (lanes == kPanelRows) {
-        plan.function(tile, tile_rows);
-        continue;
-      }
-      float padded[kTileRows * kPanelRows];
-      tile.out = padded;
-      tile.out_stride = kPanelRows;
-      plan.function(tile, tile_rows);
-      for (uint32_t r = 0; r < tile_rows; ++r) {
-        std::copy_n(padded + r * kPanelRows, lanes, out + uint64_t{r} * weight.rows());
-      }
-    }
-  }
-}
-
-}  // namespace
 
 CpuBackend::CpuBackend(const KernelTable& table, std::unique_ptr<ThreadPool> pool)
     : table_(table), pool_(std::move(pool)) {
@@ -131,15 +42,6 @@ void CpuBackend::read(std::span<float> to, const Buffer& from) {
   std::copy_n(floats(from, to.size()), to.size(), to.begin());
 }
 
-template <typename Body>
-void CpuBackend::split(size_t count, size_t step, Body body) {
-  if (count <= kSplitFloats) return body(size_t{0}, count);
-  const size_t run = std::max<size_t>(step, kSplitFloats / 2 / step * step);
-  const uint32_t chunks = uint32_t((count + run - 1) / run);
-  pool_->parallel_for(
-      chunks, [&](uint32_t chunk) { body(chunk * run, std::min(count, (chunk + 1) * run)); });
-}
-
 bool CpuBackend::reserve(MappedMemory& scratch, uint64_t bytes) {
   if (scratch.size() >= bytes) return true;
   scratch = {};
@@ -152,7 +54,8 @@ bool CpuBackend::reserve(MappedMemory& scratch, uint64_t bytes) {
   return true;
 }
 
-void CpuBackend::embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens) {
+void CpuBackend::embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens,
+                       float scale) {
   const OperationTimer timer(observer_, "embed");
   const CpuWeight& weight = cpu_weight(table);
   const size_t cols = weight.cols();
@@ -163,6 +66,8 @@ void CpuBackend::embed(Buffer& out, const Weight& table, std::span<const TokenId
     for (size_t t = begin / cols; t < end / cols; ++t) {
       weight.read_row(tokens[t], {to + t * cols, cols},
                       {row_scratch_.data() + t * weight.row_bytes(), weight.row_bytes()});
+      if (scale == 1) continue;
+      for (size_t i = t * cols; i < (t + 1) * cols; ++i) to[i] *= scale;
     }
   });
 }
@@ -178,108 +83,6 @@ void CpuBackend::rms_norm(Buffer& out, const Buffer& x, const Weight& weight, ui
     for (size_t i = begin; i < end; i += dim) {
       table_.rms_norm(to + i, from + i, factors.data(), uint32_t(dim), epsilon);
     }
-  });
-}
-
-CpuBackend::XForm CpuBackend::x_form(TensorType type) {
-  switch (model::tensor_type_info(type).block_elements) {
-    case 32:
-      return XForm::kBlocks32;
-    case 256:
-      return XForm::kBlocks256;
-    default:
-      return XForm::kFloats;
-  }
-}
-
-MatmulFunction CpuBackend::matmul_function(TensorType type) const {
-  switch (type) {
-    case TensorType::kF32:
-      return table_.matmul_f32;
-    case TensorType::kF16:
-      return table_.matmul_f16;
-    case TensorType::kBF16:
-      return table_.matmul_bf16;
-    case TensorType::kQ8_0:
-      return table_.matmul_q8_0;
-    case TensorType::kQ4_0:
-      return table_.matmul_q4_0;
-    case TensorType::kQ4_K:
-      return table_.matmul_q4_k;
-    case TensorType::kQ5_K:
-      return table_.matmul_q5_k;
-    case TensorType::kQ6_K:
-      return table_.matmul_q6_k;
-    default:
-      break;  // kept as one of the others: repack.h
-  }
-  WEFT_ASSERT(!"a type that has panels");
-  return nullptr;
-}
-
-CpuBackend::PreparedX CpuBackend::prepared(XForm form, const float* x, uint32_t cols) const {
-  switch (form) {
-    case XForm::kBlocks32:
-      return {blocks32_.data(), uint64_t{cols / 32} * sizeof(ActivationBlock32)};
-    case XForm::kBlocks256:
-      return {blocks256_.data(), uint64_t{cols / 256} * sizeof(ActivationBlock256)};
-    default:
-      return {reinterpret_cast<const uint8_t*>(x), uint64_t{cols} * sizeof(float)};
-  }
-}
-
-bool CpuBackend::prepare(XForm form, const float* x, uint32_t rows, uint32_t cols) {
-  if (form == XForm::kFloats) return true;
-  const uint64_t stride = prepared(form, x, cols).stride;
-  MappedMemory& scratch = form == XForm::kBlocks32 ? blocks32_ : blocks256_;
-  if (!reserve(scratch, rows * stride)) return false;
-  auto quantize_row = [&](uint32_t row) {
-    const float* from = x + uint64_t{row} * cols;
-    uint8_t* to = scratch.data() + row * stride;
-    if (form == XForm::kBlocks32) {
-      table_.quantize_32(from, cols, reinterpret_cast<ActivationBlock32*>(to));
-    } else {
-      table_.quantize_256(from, cols, reinterpret_cast<ActivationBlock256*>(to));
-    }
-  };
-  if (rows >= kPrepareRowsInParallel) {
-    pool_->parallel_for(rows, quantize_row);
-  } else {
-    for (uint32_t row = 0; row < rows; ++row) quantize_row(row);
-  }
-  return true;
-}
-
-void CpuBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& x, uint32_t rows) {
-  const OperationTimer timer(observer_, "matmul");
-  WEFT_ASSERT(!targets.empty() && targets.size() <= kTargetsMax);
-  if (rows == 0) return;
-  const uint32_t cols = targets[0].weight->cols();
-  const float* from = floats(x, size_t{rows} * cols);
-  std::array<MatmulPlan, kTargetsMax> plans;
-  std::array<bool, 3> ready{};
-  uint32_t chunks = 0;
-  const uint64_t wanted_bytes = chunk_bytes(targets, rows, pool_->threads());
-  for (size_t i = 0; i < targets.size(); ++i) {
-    const CpuWeight& weight = cpu_weight(*targets[i].weight);
-    WEFT_ASSERT(weight.has_panels() && weight.cols() == cols);
-    const XForm form = x_form(weight.type());
-    bool& is_ready = ready[size_t(form)];
-    if (!is_ready && !prepare(form, from, rows, cols)) return;
-    is_ready = true;
-    const PreparedX form_x = prepared(form, from, cols);
-    const uint32_t panels = panel_count(weight.rows());
-    const uint32_t per_chunk =
-        uint32_t(std::max<uint64_t>(1, wanted_bytes / weight.panel_bytes()));
-    float* out = floats(*targets[i].out, size_t{rows} * weight.rows());
-    plans[i] = {&weight, matmul_function(weight.type()), form_x.rows, form_x.stride, out, per_chunk,
-                chunks};
-    chunks += (panels + per_chunk - 1) / per_chunk;
-  }
-  pool_->parallel_for(chunks, [&](uint32_t chunk) {
-    size_t i = targets.size() - 1;
-    while (plans[i].first_chunk > chunk) --i;
-    run_chunk(plans[i], chunk - plans[i].first_chunk, rows);
   });
 }
 
@@ -317,8 +120,7 @@ void CpuBackend::append_kv(KvStore& kv, uint32_t layer, const Buffer& k, const B
   split(rows.size() * row_floats, row_floats, [&](size_t begin, size_t end) {
     for (size_t row = begin / row_floats; row < end / row_floats; ++row) {
       const uint32_t position = rows[row].position;
-      WEFT_ASSERT(position / kPageTokens < rows[row].pages.size());
-      const uint32_t page = rows[row].pages[position / kPageTokens];
+      const uint32_t page = rows[row].page_of(position);
       WEFT_ASSERT(page < shape.page_count);
       for (uint32_t h = 0; h < shape.kv_head_count; ++h) {
         const size_t at = row * row_floats + size_t{h} * shape.head_dim;
@@ -343,34 +145,49 @@ void CpuBackend::attention(Buffer& out, const Buffer& q, const KvStore& kv, uint
   const bool quantized = shape.type == KvType::kQ8_0;
   const auto attend = shape.type == KvType::kF16 ? table_.attend_f16 : table_.attend_f32;
   for (const KvRow& row : rows) {
-    WEFT_ASSERT(row.position / kPageTokens < row.pages.size());
+    WEFT_ASSERT(row.page_of(row.position) < shape.page_count);
     for (uint32_t page : row.pages) WEFT_ASSERT(page < shape.page_count);
   }
+  const float* sinks = params.sinks ? cpu_weight(*params.sinks).values().data() : nullptr;
   // Head by head, so that the rows of a prompt find a head's pages in the cache.
   const uint32_t row_count = uint32_t(rows.size());
   pool_->parallel_for(row_count * params.kv_head_count, [&](uint32_t chunk) {
     const uint32_t kv_head = chunk / row_count;
     const KvRow& row = rows[chunk % row_count];
+    const uint32_t first = row.first_seen(params.window);
+    const uint32_t* pages = row.pages.data() + (first / kPageTokens - row.first_page);
     alignas(64) float expanded[kPageTokens * 2 * kHeadDimMax];  // touched for q8_0 only
     for (uint32_t done = 0; done < shared; done += kSharedHeadsMax) {
-      const size_t at =
-          chunk % row_count * row_floats + (size_t{kv_head} * shared + done) * params.head_dim;
-      attend({store.head(layer, 0, kv_head), store.page_stride(), row.pages.data(),
-              row.position + 1, params.head_dim, store.value_stride(),
-              std::min(kSharedHeadsMax, shared - done), params.scale, queries + at, results + at,
+      const uint32_t head = kv_head * shared + done;
+      const size_t at = chunk % row_count * row_floats + size_t{head} * params.head_dim;
+      attend({store.head(layer, 0, kv_head), store.page_stride(), pages, first % kPageTokens,
+              row.position + 1 - first / kPageTokens * kPageTokens, params.head_dim,
+              store.value_stride(), std::min(kSharedHeadsMax, shared - done), params.scale,
+              params.soft_cap, sinks ? sinks + head : nullptr, queries + at, results + at,
               quantized ? table_.expand_q8_0 : nullptr, expanded});
     }
   });
 }
 
-void CpuBackend::swiglu(Buffer& out, const Buffer& gate, const Buffer& up, size_t count) {
-  const OperationTimer timer(observer_, "swiglu");
+void CpuBackend::glu(model::Activation activation, Buffer& out, const Buffer& gate,
+                     const Buffer& up, size_t count) {
+  const OperationTimer timer(observer_, "glu");
+  const auto loop = activation == model::Activation::kSilu   ? table_.glu_silu
+                    : activation == model::Activation::kGelu ? table_.glu_gelu
+                                                             : table_.glu_clamped_silu;
   float* to = floats(out, count);
   const float* gates = floats(gate, count);
   const float* ups = floats(up, count);
   split(count, 64, [&](size_t begin, size_t end) {
-    table_.swiglu(to + begin, gates + begin, ups + begin, end - begin);
+    loop(to + begin, gates + begin, ups + begin, end - begin);
   });
+}
+
+void CpuBackend::soft_cap(Buffer& x, float cap, size_t count) {
+  const OperationTimer timer(observer_, "soft_cap");
+  float* values = floats(x, count);
+  split(count, 64,
+        [&](size_t begin, size_t end) { table_.soft_cap(values + begin, end - begin, cap); });
 }
 
 void CpuBackend::add(Buffer& x, const Buffer& y, size_t count) {

@@ -55,14 +55,17 @@ inline constexpr uint32_t kSharedHeadsMax = 4;
 struct AttentionTask {
   const uint8_t* first_page;  // this layer's and head's part of page 0
   uint64_t page_stride;       // bytes
-  const uint32_t* pages;      // the session's, in order
-  uint32_t length;            // positions to attend to, at least 1
+  const uint32_t* pages;      // the session's, in order, from that of the first position on
+  uint32_t skip;              // positions of the first page that are not attended to
+  uint32_t length;            // positions from the first page's beginning on, more than `skip`
   uint32_t head_dim;
   uint32_t value_stride;  // elements; head_dim rounded up to 8
   uint32_t heads;         // 1..kSharedHeadsMax
   float scale;
-  const float* q;  // [heads, head_dim]
-  float* out;      // [heads, head_dim]
+  float soft_cap;      // scores s become cap tanh(s / cap); 0: they stay
+  const float* sinks;  // [heads], scores that have no value; null: none
+  const float* q;      // [heads, head_dim]
+  float* out;          // [heads, head_dim]
   // A q8_0 cache: turns a page into one of floats, at `expanded`. Null otherwise.
   void (*expand)(const uint8_t* page, uint32_t head_dim, uint32_t value_stride, float* expanded);
   float* expanded;
@@ -116,7 +119,11 @@ struct KernelTable {
   // Rotates one head in place; cosines and sines are [dims / 2] of its position.
   void (*rope)(float* head, const float* cosines, const float* sines, uint32_t dims,
                bool interleaved);
-  void (*swiglu)(float* out, const float* gate, const float* up, size_t count);
+  // model::Activation, by name.
+  void (*glu_silu)(float* out, const float* gate, const float* up, size_t count);
+  void (*glu_gelu)(float* out, const float* gate, const float* up, size_t count);
+  void (*glu_clamped_silu)(float* out, const float* gate, const float* up, size_t count);
+  void (*soft_cap)(float* x, size_t count, float cap);
   void (*add)(float* x, const float* y, size_t count);
 
   void (*append_f32)(const KvAppend& append);

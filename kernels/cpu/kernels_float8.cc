@@ -104,14 +104,34 @@ void rope(float* head, const float* cosines, const float* sines, uint32_t dims, 
   for (; i < half; ++i) rotate_pair(head[i], head[half + i], cosines[i], sines[i]);
 }
 
-inline Float8 swiglu8(Float8 gate, Float8 up) {
-  const Float8 decay = exp8(subtract(splat(0), gate));
-  return multiply(divide(gate, add(splat(1.0f), decay)), up);
+// g / (1 + e^-z)
+inline Float8 gated(Float8 g, Float8 z) {
+  return divide(g, add(splat(1.0f), exp8(subtract(splat(0), z))));
 }
 
-void swiglu(float* out, const float* gate, const float* up, size_t count) {
+struct Silu {
+  static inline Float8 of(Float8 g, Float8 u) { return multiply(gated(g, g), u); }
+};
+// (1 + tanh y) / 2 is 1 / (1 + e^-2y).
+struct Gelu {
+  static inline Float8 of(Float8 g, Float8 u) {
+    const Float8 cubed = multiply(multiply(g, g), g);
+    const Float8 y = fused_add(g, cubed, 0.044715f);
+    return multiply(gated(g, multiply(y, 2 * 0.7978845608f)), u);
+  }
+};
+struct ClampedSilu {
+  static inline Float8 of(Float8 g, Float8 u) {
+    const Float8 low = smaller(g, splat(7.0f));
+    const Float8 within = smaller(larger(u, splat(-7.0f)), splat(7.0f));
+    return multiply(gated(low, multiply(low, 1.702f)), add(within, splat(1.0f)));
+  }
+};
+
+template <class Kind>
+void glu(float* out, const float* gate, const float* up, size_t count) {
   size_t i = 0;
-  for (; i + 8 <= count; i += 8) store8(out + i, swiglu8(load8(gate + i), load8(up + i)));
+  for (; i + 8 <= count; i += 8) store8(out + i, Kind::of(load8(gate + i), load8(up + i)));
   if (i == count) return;
   float padded_gate[8] = {};
   float padded_up[8] = {};
@@ -120,8 +140,18 @@ void swiglu(float* out, const float* gate, const float* up, size_t count) {
     padded_gate[j - i] = gate[j];
     padded_up[j - i] = up[j];
   }
-  store8(result, swiglu8(load8(padded_gate), load8(padded_up)));
+  store8(result, Kind::of(load8(padded_gate), load8(padded_up)));
   for (size_t j = i; j < count; ++j) out[j] = result[j - i];
+}
+
+void soft_cap(float* x, size_t count, float cap) {
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) store8(x + i, soft_cap8(load8(x + i), cap));
+  if (i == count) return;
+  float padded[8] = {};
+  for (size_t j = i; j < count; ++j) padded[j - i] = x[j];
+  store8(padded, soft_cap8(load8(padded), cap));
+  for (size_t j = i; j < count; ++j) x[j] = padded[j - i];
 }
 
 void add_to(float* x, const float* y, size_t count) {
@@ -139,7 +169,10 @@ KernelTable float_loops() {
   table.quantize_256 = quantize_256;
   table.rms_norm = rms_norm;
   table.rope = rope;
-  table.swiglu = swiglu;
+  table.glu_silu = glu<Silu>;
+  table.glu_gelu = glu<Gelu>;
+  table.glu_clamped_silu = glu<ClampedSilu>;
+  table.soft_cap = soft_cap;
   table.add = add_to;
   table.append_f32 = append_f32;
   table.append_f16 = append_f16;

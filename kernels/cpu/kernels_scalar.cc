@@ -67,8 +67,28 @@ void rope(float* head, const float* cosines, const float* sines, uint32_t dims, 
   }
 }
 
-void swiglu(float* out, const float* gate, const float* up, size_t count) {
+void glu_silu(float* out, const float* gate, const float* up, size_t count) {
   for (size_t i = 0; i < count; ++i) out[i] = gate[i] / (1.0f + std::exp(-gate[i])) * up[i];
+}
+
+void glu_gelu(float* out, const float* gate, const float* up, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    const float g = gate[i];
+    const float y = 0.7978845608f * (g + 0.044715f * g * g * g);
+    out[i] = 0.5f * g * (1.0f + std::tanh(y)) * up[i];
+  }
+}
+
+void glu_clamped_silu(float* out, const float* gate, const float* up, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    const float g = gate[i] > 7.0f ? 7.0f : gate[i];
+    const float u = up[i] > 7.0f ? 7.0f : up[i] < -7.0f ? -7.0f : up[i];
+    out[i] = g / (1.0f + std::exp(-1.702f * g)) * (u + 1.0f);
+  }
+}
+
+void soft_cap(float* x, size_t count, float cap) {
+  for (size_t i = 0; i < count; ++i) x[i] = cap * std::tanh(x[i] / cap);
 }
 
 void add(float* x, const float* y, size_t count) {
@@ -92,7 +112,10 @@ const KernelTable& scalar_kernels() {
       .quantize_256 = quantize_256,
       .rms_norm = rms_norm,
       .rope = rope,
-      .swiglu = swiglu,
+      .glu_silu = glu_silu,
+      .glu_gelu = glu_gelu,
+      .glu_clamped_silu = glu_clamped_silu,
+      .soft_cap = soft_cap,
       .add = add,
       .append_f32 = scalar::append_f32,
       .append_f16 = scalar::append_f16,

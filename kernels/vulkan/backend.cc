@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/text.h"
@@ -42,6 +43,12 @@ uint32_t ceil_divide(uint64_t a, uint64_t b) {
 }
 uint32_t elementwise_groups(size_t count) {
   return std::clamp<uint32_t>(ceil_divide(count, 128), 1, kGroupsMax);
+}
+
+// Of the columns of a product. The same on a device whatever the batch: it is part of the order of
+// sums.
+uint32_t product_parts(const VulkanDevice& device) {
+  return device.limits().maxComputeWorkGroupInvocations >= 256 ? 8 : 4;
 }
 
 // Columns of the activations' blocks, 1 for float weights.
@@ -141,10 +148,21 @@ uint32_t VulkanBackend::put(std::span<const uint32_t> words, Put& last) {
   return last.at;
 }
 
-// For each row its position and where its pages are from the first word on; then the pages. Rows of
-// one session share a list, which is padded, so that a longer context does not move what follows.
-uint32_t VulkanBackend::put_rows(std::span<const KvRow> rows) {
-  std::vector<uint32_t> words(2 * rows.size());
+VulkanBackend::Put& VulkanBackend::last_of(std::array<Put, 2>& lasts, const void* thing) {
+  if (lasts[0].of == thing) return lasts[0];
+  if (lasts[1].of != thing) {
+    lasts[1] = {};
+    lasts[1].of = thing;
+  }
+  std::swap(lasts[0], lasts[1]);
+  return lasts[0];
+}
+
+// For each row its position, where its pages are from the first word on, and which is the first;
+// then the pages. Rows of one session share a list, which is padded, so that a longer context does
+// not move what follows.
+uint32_t VulkanBackend::put_rows(const KvStore& kv, std::span<const KvRow> rows) {
+  std::vector<uint32_t> words(3 * rows.size());
   const uint32_t* list = nullptr;
   uint32_t list_at = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -156,10 +174,11 @@ uint32_t VulkanBackend::put_rows(std::span<const KvRow> rows) {
       const size_t padded = std::bit_ceil(std::max<size_t>(pages.size(), kPagesMin));
       words.resize(list_at + padded);
     }
-    words[2 * i] = rows[i].position;
-    words[2 * i + 1] = list_at;
+    words[3 * i] = rows[i].position;
+    words[3 * i + 1] = list_at;
+    words[3 * i + 2] = rows[i].first_page;
   }
-  return put(words, last_rows_);
+  return put(words, last_of(last_rows_, &kv));
 }
 
 uint32_t VulkanBackend::put_angles(const RopeTable& table, std::span<const uint32_t> positions) {
@@ -174,10 +193,11 @@ uint32_t VulkanBackend::put_angles(const RopeTable& table, std::span<const uint3
       }
     }
   }
-  return put(words, last_angles_);
+  return put(words, last_of(last_angles_, &table));
 }
 
-void VulkanBackend::embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens) {
+void VulkanBackend::embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens,
+                          float scale) {
   const VulkanWeight& weight = vulkan_weight(table);
   if (tokens.empty()) return;
   const std::vector<uint32_t> ids(tokens.begin(), tokens.end());
@@ -185,7 +205,7 @@ void VulkanBackend::embed(Buffer& out, const Weight& table, std::span<const Toke
   const VulkanBuffer& to = memory_of(out, tokens.size() * weight.cols());
   for (const VulkanWeight::Part& part : weight.parts()) {
     dispatch({"embed", {uint32_t(weight.type())}, {part.buffer.get(), parameters_.get(), &to}, 4,
-              {at, weight.cols(), part.first, part.rows},
+              {at, weight.cols(), part.first, part.rows, std::bit_cast<uint32_t>(scale)},
               {ceil_divide(weight.cols(), 64), uint32_t(tokens.size()), 1}});
   }
 }
@@ -221,8 +241,7 @@ void VulkanBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& 
   if (rows == 0) return;
   const uint32_t cols = targets[0].weight->cols();
   const VulkanBuffer& from = memory_of(x, size_t{rows} * cols);
-  // The same on a device whatever the batch: it is part of the order of sums.
-  const uint32_t parts = device_->limits().maxComputeWorkGroupInvocations >= 256 ? 8 : 4;
+  const uint32_t parts = product_parts(*device_);
   const uint32_t at_once = rows < kRowsAtOnce ? 1 : kRowsAtOnce;
   std::array<const VulkanBuffer*, 257> prepared{};  // by block
   prepared[1] = &from;
@@ -259,13 +278,13 @@ void VulkanBackend::append_kv(KvStore& kv, uint32_t layer, const Buffer& k, cons
   const KvShape& shape = kv.shape();
   WEFT_ASSERT(layer < shape.layer_count);
   if (rows.empty()) return;
-  for (const KvRow& row : rows) WEFT_ASSERT(row.position / kPageTokens < row.pages.size());
+  for (const KvRow& row : rows) WEFT_ASSERT(row.page_of(row.position) < shape.page_count);
   const size_t count = rows.size() * shape.kv_dim();
   const VulkanBuffer& cache = static_cast<VulkanKvStore&>(kv).layer(layer);
   const uint32_t groups = 2 * shape.kv_head_count * ceil_divide(shape.head_dim, 32);
   dispatch({"append_kv", {uint32_t(shape.type)},
             {&memory_of(k, count), &memory_of(v, count), parameters_.get(), &cache}, 8,
-            {put_rows(rows), shape.kv_head_count, shape.head_dim},
+            {put_rows(kv, rows), shape.kv_head_count, shape.head_dim},
             {ceil_divide(groups, 64), uint32_t(rows.size()), 1}});
 }
 
@@ -276,23 +295,34 @@ void VulkanBackend::attention(Buffer& out, const Buffer& q, const KvStore& kv, u
               params.head_dim == shape.head_dim && params.head_count % params.kv_head_count == 0);
   if (rows.empty()) return;
   for (const KvRow& row : rows) {
-    WEFT_ASSERT(row.position / kPageTokens < row.pages.size());
+    WEFT_ASSERT(row.page_of(row.position) < shape.page_count);
     for (const uint32_t page : row.pages) WEFT_ASSERT(page < shape.page_count);
   }
   const size_t count = rows.size() * params.head_count * params.head_dim;
   const VulkanBuffer& cache = static_cast<const VulkanKvStore&>(kv).layer(layer);
+  const VulkanBuffer& queries = memory_of(q, count);
+  const VulkanBuffer& sinks =
+      params.sinks ? *vulkan_weight(*params.sinks).parts()[0].buffer : queries;
   dispatch({"attention", {uint32_t(shape.type)},
-            {&memory_of(q, count), parameters_.get(), &cache, &memory_of(out, count)}, 8,
-            {put_rows(rows), params.head_count, params.kv_head_count, params.head_dim,
-             std::bit_cast<uint32_t>(params.scale)},
+            {&queries, parameters_.get(), &cache, &memory_of(out, count), &sinks}, 8,
+            {put_rows(kv, rows), params.head_count, params.kv_head_count, params.head_dim,
+             std::bit_cast<uint32_t>(params.scale), std::bit_cast<uint32_t>(params.soft_cap),
+             params.window, params.sinks != nullptr},
             {params.head_count, uint32_t(rows.size()), 1}});
 }
 
-void VulkanBackend::swiglu(Buffer& out, const Buffer& gate, const Buffer& up, size_t count) {
+void VulkanBackend::glu(model::Activation activation, Buffer& out, const Buffer& gate,
+                        const Buffer& up, size_t count) {
   if (count == 0) return;
-  dispatch({"swiglu", {},
+  dispatch({"glu", {uint32_t(activation)},
             {&memory_of(gate, count), &memory_of(up, count), &memory_of(out, count)}, 4,
             {uint32_t(count)}, {elementwise_groups(count), 1, 1}});
+}
+
+void VulkanBackend::soft_cap(Buffer& x, float cap, size_t count) {
+  if (count == 0) return;
+  dispatch({"soft_cap", {}, {&memory_of(x, count)}, 1,
+            {uint32_t(count), std::bit_cast<uint32_t>(cap)}, {elementwise_groups(count), 1, 1}});
 }
 
 void VulkanBackend::add(Buffer& x, const Buffer& y, size_t count) {
@@ -306,6 +336,55 @@ void VulkanBackend::add_bias(Buffer& x, const Weight& bias, uint32_t rows) {
   const VulkanBuffer& values = *vulkan_weight(bias).parts()[0].buffer;
   dispatch({"add_bias", {}, {&memory_of(x, size_t{rows} * bias.cols()), &values}, 1,
             {bias.cols()}, {ceil_divide(bias.cols(), 64), rows, 1}});
+}
+
+void VulkanBackend::choose_experts(Buffer& choice, const Buffer& logits, const ExpertRows& rows) {
+  WEFT_ASSERT(rows.used > 0 && rows.used <= rows.experts);
+  if (rows.rows == 0) return;
+  const VulkanBuffer& from = memory_of(logits, size_t{rows.rows} * rows.experts);
+  const VulkanBuffer& to = memory_of(choice, size_t{2} * rows.rows * rows.used);
+  dispatch({"choose_experts", {}, {&from, &to}, 2, {rows.rows, rows.experts, rows.used},
+            {ceil_divide(rows.rows, 64), 1, 1}});
+}
+
+void VulkanBackend::matmul_experts(std::span<const MatmulTarget> targets, const Buffer& x,
+                                   bool spread, const Buffer& choice, const ExpertRows& rows) {
+  const uint32_t count = rows.rows * rows.used;
+  if (count == 0) return;
+  const uint32_t parts = product_parts(*device_);
+  for (const MatmulTarget& target : targets) {
+    const VulkanWeight& weight = vulkan_weight(*target.weight);
+    const uint32_t n = weight.rows() / rows.experts;
+    const VulkanBuffer& from = memory_of(x, size_t{spread ? count : rows.rows} * weight.cols());
+    const VulkanBuffer& to = memory_of(*target.out, size_t{count} * n);
+    for (const VulkanWeight::Part& part : weight.parts()) {
+      dispatch({"matmul_experts", {kLanes, parts, uint32_t(weight.type())},
+                {part.buffer.get(), &from, &memory_of(choice, size_t{2} * count), &to}, 8,
+                {part.first, part.rows, n, weight.cols(), rows.used, spread},
+                {ceil_divide(n, kLanes), count, 1}});
+    }
+  }
+}
+
+void VulkanBackend::add_expert_bias(Buffer& x, const Weight& bias, const Buffer& choice,
+                                    const ExpertRows& rows) {
+  if (rows.rows == 0) return;
+  const uint32_t count = rows.rows * rows.used;
+  const VulkanBuffer& values = *vulkan_weight(bias).parts()[0].buffer;
+  dispatch({"add_expert_bias", {},
+            {&memory_of(x, size_t{count} * bias.cols()), &values,
+             &memory_of(choice, size_t{2} * count)},
+            1, {bias.cols(), rows.used}, {ceil_divide(bias.cols(), 64), count, 1}});
+}
+
+void VulkanBackend::add_experts(Buffer& x, const Buffer& y, uint32_t cols, const Buffer& choice,
+                                const ExpertRows& rows) {
+  if (rows.rows == 0) return;
+  const size_t count = size_t{rows.rows} * rows.used;
+  dispatch({"add_experts", {},
+            {&memory_of(x, size_t{rows.rows} * cols), &memory_of(y, count * cols),
+             &memory_of(choice, 2 * count)},
+            1, {cols, rows.used}, {ceil_divide(cols, 64), rows.rows, 1}});
 }
 
 void VulkanBackend::gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
@@ -328,7 +407,9 @@ Result<> VulkanBackend::finish() {
     done = recorder_->run();
   }
   words_.clear();
-  last_rows_ = last_angles_ = last_indices_ = {};
+  last_rows_.fill({});
+  last_angles_.fill({});
+  last_indices_ = {};
   outgrown_.clear();
   return done;
 }

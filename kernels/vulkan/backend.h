@@ -5,6 +5,7 @@
 // no device is too old for it.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,7 +35,8 @@ class VulkanBackend final : public Backend {
 
   void write(Buffer& to, std::span<const float> from) override;
   void read(std::span<float> to, const Buffer& from) override;
-  void embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens) override;
+  void embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens,
+             float scale) override;
   void rms_norm(Buffer& out, const Buffer& x, const Weight& weight, uint32_t rows,
                 float epsilon) override;
   void matmul(std::span<const MatmulTarget> targets, const Buffer& x, uint32_t rows) override;
@@ -44,9 +46,18 @@ class VulkanBackend final : public Backend {
                  std::span<const KvRow> rows) override;
   void attention(Buffer& out, const Buffer& q, const KvStore& kv, uint32_t layer,
                  std::span<const KvRow> rows, const AttentionParams& params) override;
-  void swiglu(Buffer& out, const Buffer& gate, const Buffer& up, size_t count) override;
+  void glu(model::Activation activation, Buffer& out, const Buffer& gate, const Buffer& up,
+           size_t count) override;
+  void soft_cap(Buffer& x, float cap, size_t count) override;
   void add(Buffer& x, const Buffer& y, size_t count) override;
   void add_bias(Buffer& x, const Weight& bias, uint32_t rows) override;
+  void choose_experts(Buffer& choice, const Buffer& logits, const ExpertRows& rows) override;
+  void matmul_experts(std::span<const MatmulTarget> targets, const Buffer& x, bool spread,
+                      const Buffer& choice, const ExpertRows& rows) override;
+  void add_expert_bias(Buffer& x, const Weight& bias, const Buffer& choice,
+                       const ExpertRows& rows) override;
+  void add_experts(Buffer& x, const Buffer& y, uint32_t cols, const Buffer& choice,
+                   const ExpertRows& rows) override;
   void gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
                    std::span<const uint32_t> indices) override;
   Result<> finish() override;
@@ -71,9 +82,12 @@ class VulkanBackend final : public Backend {
   struct Put {
     std::vector<uint32_t> words;
     uint32_t at = 0;
+    const void* of = nullptr;
   };
   uint32_t put(std::span<const uint32_t> words, Put& last);
-  uint32_t put_rows(std::span<const KvRow> rows);
+  // What was put last of this thing; the older of the two gives way to a new one.
+  static Put& last_of(std::array<Put, 2>& lasts, const void* thing);
+  uint32_t put_rows(const KvStore& kv, std::span<const KvRow> rows);
   uint32_t put_angles(const RopeTable& table, std::span<const uint32_t> positions);
   // x in blocks of 32 or 256, for products with weights of that kind; null after a failure.
   const VulkanBuffer* quantized(uint32_t block, const VulkanBuffer& x, uint32_t rows,
@@ -88,7 +102,9 @@ class VulkanBackend final : public Backend {
   std::unique_ptr<VulkanBuffer> blocks_32_, blocks_256_;
   std::unique_ptr<VulkanBuffer> parameters_;
   std::vector<uint32_t> words_;  // of the parameters, until finish()
-  Put last_rows_, last_angles_, last_indices_;
+  Put last_indices_;
+  // A batch has layers of two kinds, with and without a window, with rows and angles of their own.
+  std::array<Put, 2> last_rows_, last_angles_;
   std::vector<std::unique_ptr<VulkanBuffer>> outgrown_;  // still in what is recorded
   std::optional<Error> failed_;
 };

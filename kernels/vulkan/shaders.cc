@@ -8,6 +8,12 @@ namespace {
 const uint32_t kAdd[] = {
 #include "shaders/add.inc"
 };
+const uint32_t kAddExpertBias[] = {
+#include "shaders/add_expert_bias.inc"
+};
+const uint32_t kAddExperts[] = {
+#include "shaders/add_experts.inc"
+};
 const uint32_t kAddBias[] = {
 #include "shaders/add_bias.inc"
 };
@@ -17,14 +23,23 @@ const uint32_t kAppendKv[] = {
 const uint32_t kAttention[] = {
 #include "shaders/attention.inc"
 };
+const uint32_t kChooseExperts[] = {
+#include "shaders/choose_experts.inc"
+};
 const uint32_t kEmbed[] = {
 #include "shaders/embed.inc"
 };
 const uint32_t kGatherRows[] = {
 #include "shaders/gather_rows.inc"
 };
+const uint32_t kGlu[] = {
+#include "shaders/glu.inc"
+};
 const uint32_t kMatmulBlock[] = {
 #include "shaders/matmul_block.inc"
+};
+const uint32_t kMatmulExperts[] = {
+#include "shaders/matmul_experts.inc"
 };
 const uint32_t kMatmulFloat[] = {
 #include "shaders/matmul_float.inc"
@@ -38,24 +53,29 @@ const uint32_t kRmsNorm[] = {
 const uint32_t kRope[] = {
 #include "shaders/rope.inc"
 };
-const uint32_t kSwiglu[] = {
-#include "shaders/swiglu.inc"
+const uint32_t kSoftCap[] = {
+#include "shaders/soft_cap.inc"
 };
 // clang-format on
 
 const VulkanShader kShaders[] = {
     {"add", kAdd, 2},
     {"add_bias", kAddBias, 2},
+    {"add_expert_bias", kAddExpertBias, 3},
+    {"add_experts", kAddExperts, 3},
     {"append_kv", kAppendKv, 4},
-    {"attention", kAttention, 4},
+    {"attention", kAttention, 5},
+    {"choose_experts", kChooseExperts, 2},
     {"embed", kEmbed, 3},
     {"gather_rows", kGatherRows, 3},
+    {"glu", kGlu, 3},
     {"matmul_block", kMatmulBlock, 3},
+    {"matmul_experts", kMatmulExperts, 4},
     {"matmul_float", kMatmulFloat, 3},
     {"quantize", kQuantize, 2},
     {"rms_norm", kRmsNorm, 3},
     {"rope", kRope, 2},
-    {"swiglu", kSwiglu, 3},
+    {"soft_cap", kSoftCap, 1},
 };
 
 }  // namespace

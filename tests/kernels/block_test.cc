@@ -16,7 +16,7 @@ class BlockTest : public ::testing::Test {
     config_.head_dim = 2;
     config_.ffn_dim = 1;
     params_ = {.attention = {1, 1, 2, 1.0f},
-               .rope = make_rope_table({.dims = 2, .divisors = {}}, 4),
+               .rope = &rope_,
                .norm_epsilon = 0,
                .hidden_dim = 2,
                .ffn_dim = 1};
@@ -42,6 +42,18 @@ class BlockTest : public ::testing::Test {
     weights_.ffn_down = weight(2, 1, {100, 0});
   }
 
+  // Two experts, of which each row goes to one: the network of give_feed_forward, times 1 and 2.
+  void give_experts(const std::vector<float>& router) {
+    config_.expert_count = params_.expert_count = 2;
+    config_.experts_used = params_.experts_used = 1;
+    config_.expert_ffn_dim = params_.expert_ffn_dim = 1;
+    scratch_ = BlockScratch::allocate(backend_, config_, 1).value();
+    weights_.router = weight(2, 2, router);
+    weights_.experts_gate = weight(2, 2, {1, 1, 1, 1});
+    weights_.experts_up = weight(2, 2, {0, 1, 0, 2});
+    weights_.experts_down = weight(4, 1, {100, 0, 100, 0});
+  }
+
   std::vector<float> run(const std::vector<float>& x) {
     const uint32_t position = 0, page = 0;
     const KvRow row{position, {&page, 1}};
@@ -54,6 +66,7 @@ class BlockTest : public ::testing::Test {
   }
 
   WrappedBackend backend_;
+  const RopeTable rope_ = make_rope_table({.dims = 2}, 4);
   model::ModelConfig config_;
   BlockParams params_;
   BlockWeights weights_;
@@ -90,9 +103,30 @@ TEST_F(BlockTest, FeedForwardAloneIsGatedAndAdded) {
   EXPECT_EQ(backend_.attention_calls, 0u);
 }
 
+TEST_F(BlockTest, PostNormsAreOfWhatASublayerAdds) {
+  give_attention();
+  weights_.attn_output_bias = weight(1, 2, {-30, -20});
+  EXPECT_EQ(run({3, 4}), (std::vector<float>{13, 14})) << "40 - 30 and 30 - 20 are added";
+  weights_.attn_post_norm = weight(1, 2, {2, 2});
+  EXPECT_EQ(run({3, 4}), (std::vector<float>{5, 6})) << "(10, 10) normalizes to (1, 1), times 2";
+}
+
+TEST_F(BlockTest, ARowGoesToTheExpertThatItsRouterChooses) {
+  give_experts({1, 0, 0, 0});
+  const std::vector<float> first = run({50, 60});
+  EXPECT_NEAR(first[0], 50 + 100 * 110.0f * 60, 1);
+  EXPECT_EQ(first[1], 60);
+  give_experts({-1, 0, 0, 0});
+  EXPECT_NEAR(run({50, 60})[0], 50 + 100 * 110.0f * 120, 1);
+  weights_.router_bias = weight(1, 2, {60, 0});
+  EXPECT_NEAR(run({50, 60})[0], 50 + 100 * 110.0f * 60, 1) << "the bias turns it around";
+  weights_.experts_down_bias = weight(2, 2, {0, 7, 0, 8});
+  EXPECT_EQ(run({50, 60})[1], 67);
+}
+
 TEST_F(BlockTest, WithoutRotaryDimsNothingRotates) {
   give_attention();
-  params_.rope = {};
+  params_.rope = nullptr;
   run({3, 4});
   EXPECT_EQ(backend_.rope_calls, 0u);
 }

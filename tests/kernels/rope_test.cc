@@ -31,6 +31,17 @@ TEST(RopeTable, LinearScalingSlowsPositionsAndDivisorsSlowFrequencies) {
   EXPECT_FLOAT_EQ(divided.sines[8 * 2 + 1], plain.sines[1 * 2 + 1]);
 }
 
+TEST(RopeTable, LongStreamsHaveDivisorsOfTheirOwn) {
+  const model::RopeConfig config{.dims = 4,
+                                 .magnitude = 1.5f,
+                                 .divisors = {1, 1},
+                                 .original_context = 8,
+                                 .long_divisors = {2, 2}};
+  const RopeTable within = make_rope_table(config, 8), beyond = make_rope_table(config, 9);
+  EXPECT_FLOAT_EQ(within.sines[2 * 2], 1.5f * std::sin(2.0f));
+  EXPECT_FLOAT_EQ(beyond.sines[2 * 2], 1.5f * std::sin(1.0f));
+}
+
 TEST(RopeTable, AnglesStayExactAtLatePositions) {
   const RopeTable table = make_rope_table({.base = 500000, .dims = 64, .divisors = {}}, 100001);
   for (uint32_t i = 0; i < 32; ++i) {

@@ -31,8 +31,9 @@ class WrappedBackend : public Backend {
   }
   void write(Buffer& to, std::span<const float> from) override { inner_->write(to, from); }
   void read(std::span<float> to, const Buffer& from) override { inner_->read(to, from); }
-  void embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens) override {
-    inner_->embed(out, table, tokens);
+  void embed(Buffer& out, const Weight& table, std::span<const TokenId> tokens,
+             float scale) override {
+    inner_->embed(out, table, tokens, scale);
   }
   void rms_norm(Buffer& out, const Buffer& x, const Weight& weight, uint32_t rows,
                 float epsilon) override {
@@ -58,8 +59,25 @@ class WrappedBackend : public Backend {
     ++attention_calls;
     inner_->attention(out, q, kv, layer, rows, params);
   }
-  void swiglu(Buffer& out, const Buffer& gate, const Buffer& up, size_t count) override {
-    inner_->swiglu(out, gate, up, count);
+  void glu(model::Activation activation, Buffer& out, const Buffer& gate, const Buffer& up,
+           size_t count) override {
+    inner_->glu(activation, out, gate, up, count);
+  }
+  void soft_cap(Buffer& x, float cap, size_t count) override { inner_->soft_cap(x, cap, count); }
+  void choose_experts(Buffer& choice, const Buffer& logits, const ExpertRows& rows) override {
+    inner_->choose_experts(choice, logits, rows);
+  }
+  void matmul_experts(std::span<const MatmulTarget> targets, const Buffer& x, bool spread,
+                      const Buffer& choice, const ExpertRows& rows) override {
+    inner_->matmul_experts(targets, x, spread, choice, rows);
+  }
+  void add_expert_bias(Buffer& x, const Weight& bias, const Buffer& choice,
+                       const ExpertRows& rows) override {
+    inner_->add_expert_bias(x, bias, choice, rows);
+  }
+  void add_experts(Buffer& x, const Buffer& y, uint32_t cols, const Buffer& choice,
+                   const ExpertRows& rows) override {
+    inner_->add_experts(x, y, cols, choice, rows);
   }
   void add(Buffer& x, const Buffer& y, size_t count) override { inner_->add(x, y, count); }
   void add_bias(Buffer& x, const Weight& bias, uint32_t rows) override {

@@ -27,16 +27,47 @@ TEST(Model, OpensEveryGoldenLlama) {
   }
 }
 
-TEST(Model, GoldenModelsOfOtherFamiliesAreRefusedByName) {
+TEST(Model, PartsOfFusedTensorsAreTensors) {
   WEFT_GOLDEN_OR_SKIP(golden);
-  const auto phi = Model::open(golden + "/logits/phi3.gguf");
-  ASSERT_FALSE(phi.ok());
-  EXPECT_EQ(phi.error().code, ErrorCode::kUnsupported);
-  EXPECT_THAT(phi.error().message, HasSubstr("'phi3' is not supported "
-                                             "(supported: llama, qwen2, qwen3)"));
-  const auto experts = Model::open(golden + "/logits/moe-llama.gguf");
-  ASSERT_FALSE(experts.ok());
-  EXPECT_THAT(experts.error().message, HasSubstr("mixture of experts"));
+  const auto model = Model::open(golden + "/logits/phi3.gguf");
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  const LayerTensors& layer = model->layer(1);
+  EXPECT_EQ(layer.attn_q->dims, (std::vector<uint64_t>{128, 128}));
+  EXPECT_EQ(layer.attn_k->dims, (std::vector<uint64_t>{128, 64}));
+  EXPECT_EQ(layer.attn_k->offset, layer.attn_q->offset + layer.attn_q->bytes);
+  EXPECT_EQ(layer.attn_v->offset, layer.attn_k->offset + layer.attn_k->bytes);
+  EXPECT_EQ(layer.ffn_up->offset, layer.ffn_gate->offset + layer.ffn_gate->bytes);
+  EXPECT_EQ(model->slice_tensors(1, 2).size(), 6u) << "as the file has them";
+  EXPECT_EQ(model->config().window, 24u);
+  EXPECT_TRUE(model->config().windowed(0) && model->config().windowed(2));
+}
+
+TEST(Model, ExpertsOfALayerAreOneMatrix) {
+  WEFT_GOLDEN_OR_SKIP(golden);
+  for (const char* name : {"moe-llama", "moe-qwen3"}) {
+    const auto model = Model::open(cat(golden, "/logits/", name, ".gguf"));
+    ASSERT_TRUE(model.ok()) << model.error().message;
+    EXPECT_EQ(model->config().expert_count, 4u);
+    EXPECT_EQ(model->config().experts_used, 2u);
+    EXPECT_EQ(model->layer(0).experts_gate->dims, (std::vector<uint64_t>{128, 4 * 256}));
+    EXPECT_EQ(model->layer(0).experts_down->dims, (std::vector<uint64_t>{256, 4 * 128}));
+    EXPECT_EQ(model->layer(0).ffn_gate, nullptr);
+  }
+}
+
+TEST(Model, GemmasAlternateLayersWithAndWithoutAWindow) {
+  WEFT_GOLDEN_OR_SKIP(golden);
+  const auto two = Model::open(golden + "/logits/gemma2.gguf");
+  const auto three = Model::open(golden + "/logits/gemma3.gguf");
+  ASSERT_TRUE(two.ok() && three.ok());
+  EXPECT_TRUE(two->config().windowed(0));
+  EXPECT_FALSE(two->config().windowed(1));
+  EXPECT_EQ(two->config().attention_soft_cap, 50);
+  EXPECT_EQ(two->config().logit_soft_cap, 30);
+  for (uint32_t i = 0; i < 12; ++i) EXPECT_EQ(three->config().windowed(i), i % 6 != 5) << i;
+  EXPECT_EQ(three->config().rope.base, 1e6f);
+  EXPECT_EQ(three->config().window_rope.base, 1e4f);
+  EXPECT_FLOAT_EQ(three->config().embedding_scale, std::sqrt(128.0f));
 }
 
 Result<Model> open_small(const SmallModel& small) {
@@ -90,9 +121,9 @@ TEST(Model, LinearRopeScalingDividesPositions) {
   const auto model = open_small(small);
   ASSERT_TRUE(model.ok()) << model.error().message;
   EXPECT_EQ(model->config().rope.scale, 0.25f);
-  EXPECT_THAT(refusal([](SmallModel& m) { m.texts["llama.rope.scaling.type"] = "yarn"; },
+  EXPECT_THAT(refusal([](SmallModel& m) { m.texts["llama.rope.scaling.type"] = "dynamic"; },
                       ErrorCode::kUnsupported),
-              HasSubstr("'yarn' is not supported"));
+              HasSubstr("'dynamic' is not supported; none, linear, yarn and longrope are"));
 }
 
 TEST(Model, SlicesNameTheTensorsTheyRead) {
@@ -103,6 +134,45 @@ TEST(Model, SlicesNameTheTensorsTheyRead) {
   EXPECT_EQ(model->slice_tensors(0, 2).size(), 20u);  // the tied output counts once
   EXPECT_EQ(model->slice_tensors(1, 1).size(), 0u);
   EXPECT_EQ(model->slice_tensors(2, 2).size(), 2u);
+}
+
+// The experts of a small model, in place of its dense networks.
+void give_experts(SmallModel& m) {
+  m.numbers["llama.expert_count"] = 3;
+  m.numbers["llama.expert_used_count"] = 2;
+  for (const std::string block : {"blk.0.", "blk.1."}) {
+    for (const char* part : {"ffn_gate.weight", "ffn_up.weight", "ffn_down.weight"}) {
+      m.tensors.erase(block + part);
+    }
+    m.tensors[block + "ffn_gate_inp.weight"] = {TensorType::kF32, {64, 3}};
+    m.tensors[block + "ffn_gate_exps.weight"] = {TensorType::kQ8_0, {64, 96, 3}};
+    m.tensors[block + "ffn_up_exps.weight"] = {TensorType::kQ8_0, {64, 96, 3}};
+    m.tensors[block + "ffn_down_exps.weight"] = {TensorType::kQ8_0, {96, 64, 3}};
+  }
+}
+
+TEST(HostileModel, WhoseExpertsDoNotFitIsRefused) {
+  SmallModel good;
+  give_experts(good);
+  ASSERT_TRUE(open_small(good).ok());
+  const auto bad = [](auto change, ErrorCode code = ErrorCode::kCorrupt) {
+    return refusal([&](SmallModel& m) { give_experts(m), change(m); }, code);
+  };
+  EXPECT_THAT(bad([](SmallModel& m) { m.numbers["llama.expert_used_count"] = 4; }),
+              HasSubstr("expert_used_count is 4; it must be 1 to 3"));
+  EXPECT_THAT(bad([](SmallModel& m) { m.numbers["llama.expert_count"] = 100000; }),
+              HasSubstr("expert_count is 100000"));
+  EXPECT_THAT(bad([](SmallModel& m) { m.numbers["llama.expert_count"] = 4; }),
+              HasSubstr("tensor blk.0.ffn_gate_inp.weight is [3, 64], must be [4, 64]"));
+  EXPECT_THAT(bad([](SmallModel& m) { m.tensors["blk.1.ffn_up_exps.weight"].dims = {64, 96}; }),
+              HasSubstr("is [96, 64], must be [3, 96, 64] (experts, rows, columns)"));
+  EXPECT_THAT(bad([](SmallModel& m) { m.numbers["llama.expert_gating_func"] = 2; },
+                  ErrorCode::kUnsupported),
+              HasSubstr("expert_gating_func is 2; routers with a softmax"));
+  EXPECT_THAT(bad([](SmallModel& m) { m.tensors["blk.0.ffn_gate.weight"] = {TensorType::kQ8_0,
+                                                                             {64, 96}}; },
+                  ErrorCode::kUnsupported),
+              HasSubstr("blk.0.ffn_gate.weight has no place"));
 }
 
 TEST(HostileModel, WithZeroHeadsIsRefused) {
@@ -199,7 +269,8 @@ TEST(HostileModel, OfAnotherArchitectureOrASplitFileIsNamed) {
   EXPECT_THAT(refusal([](SmallModel& m) { m.texts["general.architecture"] = "mam\x1b\nba"; },
                       ErrorCode::kUnsupported),
               HasSubstr("architecture 'mam??ba' is not supported "
-                        "(supported: llama, qwen2, qwen3)"));
+                        "(supported: llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, "
+                        "gpt-oss)"));
   EXPECT_THAT(
       refusal([](SmallModel& m) { m.texts.erase("general.architecture"); }, ErrorCode::kNotFound),
       HasSubstr("general.architecture is missing"));

@@ -10,7 +10,7 @@ layout(binding = 1) readonly buffer Values { float v[]; };
 layout(binding = 2) readonly buffer Parameters { uint p[]; };
 layout(binding = 3) writeonly buffer Cache { uint kv[]; };
 layout(push_constant) uniform Push {
-  uint rows_at;  // in p: for each row its position and where its pages are from here
+  uint rows_at;  // in p: for each row its position, where its pages are from here, the first one
   uint kv_heads;
   uint head_dim;
 };
@@ -28,8 +28,9 @@ void main() {
   if (i >= 2 * kv_heads * groups) return;
   const bool value = i >= kv_heads * groups;
   const uint head = i / groups % kv_heads, group = i % groups;
-  const uint position = p[rows_at + 2 * row];
-  const uint page = p[rows_at + p[rows_at + 2 * row + 1] + position / PAGE_TOKENS];
+  const uint position = p[rows_at + 3 * row];
+  const uint index = position / PAGE_TOKENS - p[rows_at + 3 * row + 2];
+  const uint page = p[rows_at + p[rows_at + 3 * row + 1] + index];
   uint to = kv_at(page, position % PAGE_TOKENS, head, kv_heads, head_dim);
   if (value) to += PAGE_TOKENS * kv_words(head_dim);
   const uint from = (row * kv_heads + head) * head_dim + 32 * group;

@@ -10,15 +10,20 @@ layout(binding = 0) readonly buffer Queries { float q[]; };
 layout(binding = 1) readonly buffer Parameters { uint p[]; };
 layout(binding = 2) readonly buffer Cache { uint kv[]; };
 layout(binding = 3) writeonly buffer Output { float y[]; };
+layout(binding = 4) readonly buffer Sinks { float sinks[]; };  // anything where has_sinks is 0
 layout(push_constant) uniform Push {
   uint rows_at;
   uint heads;
   uint kv_heads;
   uint head_dim;
   float scale;
+  float soft_cap;  // 0: none
+  uint window;     // 0: none
+  uint has_sinks;
 };
 
 #include "kv.glsl"
+#include "tanh.glsl"
 
 const uint CHUNK = 64;         // an invocation each
 const uint HEAD_DIM_MAX = 256;
@@ -51,21 +56,28 @@ void main() {
   const uint head = gl_WorkGroupID.x, row = gl_WorkGroupID.y;
   const uint kv_head = head / (heads / kv_heads);
   const uint at = (row * heads + head) * head_dim;
-  const uint length = p[rows_at + 2 * row] + 1;
-  const uint pages = rows_at + p[rows_at + 2 * row + 1];
+  const uint length = p[rows_at + 3 * row] + 1;
+  const uint pages = rows_at + p[rows_at + 3 * row + 1];
+  const uint first_page = p[rows_at + 3 * row + 2];
+  const uint begin = window > 0 && length > window ? length - window : 0;
   for (uint i = t; i < head_dim; i += CHUNK) query[i] = q[at + i] * scale;
   float totals[DIMS];
   for (uint d = 0; d < DIMS; ++d) totals[d] = 0;
   float most = uintBitsToFloat(0xff800000u), sum = 0;  // minus infinity
-  for (uint first = 0; first < length; first += CHUNK) {
+  if (has_sinks != 0) {
+    most = sinks[head];
+    sum = 1;
+  }
+  for (uint first = begin / CHUNK * CHUNK; first < length; first += CHUNK) {
     barrier();
     const uint position = first + t;
-    const bool inside = position < length;
+    const bool inside = position >= begin && position < length;
     float score = uintBitsToFloat(0xff800000u);
     if (inside) {
-      keys[t] = kv_at(p[pages + position / PAGE_TOKENS], position % PAGE_TOKENS, kv_head, kv_heads,
-                      head_dim);
+      keys[t] = kv_at(p[pages + position / PAGE_TOKENS - first_page], position % PAGE_TOKENS,
+                      kv_head, kv_heads, head_dim);
       score = dot_with_query(keys[t]);
+      if (soft_cap > 0) score = soft_cap * tanh_of(score / soft_cap);
     }
     scratch[t] = score;
     barrier();
@@ -86,11 +98,12 @@ void main() {
     sum = fma(sum, before, scratch[0]);
     most = top;
     const uint count = min(CHUNK, length - first);
+    const uint skip = max(begin, first) - first;
     for (uint d = 0; d < DIMS; ++d) {
       const uint i = d * CHUNK + t;
       if (i >= head_dim) break;
       float total = totals[d] * before;
-      for (uint j = 0; j < count; ++j) {
+      for (uint j = skip; j < count; ++j) {
         total = fma(weights[j], element(keys[j] + PAGE_TOKENS * kv_words(head_dim), i), total);
       }
       totals[d] = total;

@@ -1,4 +1,4 @@
-// out [rows, cols] = the rows of a table that tokens name; tokens of other parts of it are left to
+// out [rows, cols] = scale times the rows of a table that tokens name; tokens of other parts of it are left to
 // the dispatches for those.
 #version 450
 
@@ -13,6 +13,7 @@ layout(push_constant) uniform Push {
   uint cols;
   uint first;      // row of this buffer among the table's
   uint rows;
+  float scale;
 };
 
 #include "weights.glsl"
@@ -23,5 +24,5 @@ void main() {
   const uint row = p[tokens_at + i] - first;  // wraps if it is before
   if (column >= cols || row >= rows) return;
   const uint panel = row / PANEL_ROWS * (cols / block_columns()) * block_words();
-  y[i * cols + column] = value_at(panel, column, row % PANEL_ROWS);
+  y[i * cols + column] = scale * value_at(panel, column, row % PANEL_ROWS);
 }

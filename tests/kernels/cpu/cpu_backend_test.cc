@@ -155,7 +155,7 @@ TEST(CpuBackend, EmbedsTheRowsOfEveryTypeFromRowsAndFromPanels) {
       for (const WeightUse use : {WeightUse::kLookup, WeightUse::kBoth}) {
         const auto weight = backend->load(tensor.view(), use).value();
         const auto out = backend->allocate(tokens.size() * 256).value();
-        backend->embed(*out, *weight, tokens);
+        backend->embed(*out, *weight, tokens, 1);
         const std::vector<float> got = from_buffer(*backend, *out);
         for (size_t i = 0; i < got.size(); ++i) {
           ASSERT_EQ(got[i], tensor.values[tokens[i / 256] * 256 + i % 256]);
@@ -230,7 +230,7 @@ TEST(CpuBackend, GatesAddsAndGathersWhateverTheCount) {
       if (count > 2) gate[1] = 300;
       const auto a = to_buffer(*backend, gate);
       const auto b = to_buffer(*backend, up);
-      backend->swiglu(*a, *a, *b, count);
+      backend->glu(model::Activation::kSilu, *a, *a, *b, count);
       const std::vector<float> gated = from_buffer(*backend, *a);
       for (size_t i = 0; i < count; ++i) {
         const double expected = gate[i] / (1 + std::exp(-double{gate[i]})) * up[i];
@@ -258,7 +258,7 @@ TEST(CpuBackend, GatedValuesDoNotDependOnWhereTheyStand) {
     ups.insert(ups.end(), up.begin(), up.end());
   }
   const auto a = to_buffer(*backend, rows);
-  backend->swiglu(*a, *a, *to_buffer(*backend, ups), rows.size());
+  backend->glu(model::Activation::kSilu, *a, *a, *to_buffer(*backend, ups), rows.size());
   const std::vector<float> got = from_buffer(*backend, *a);
   for (size_t i = 0; i < got.size(); ++i) ASSERT_EQ(got[i], got[i % 13]);
 }
@@ -290,10 +290,10 @@ TEST(CpuBackend, TellsItsObserverOfEachOperation) {
   });
   for (int i = 0; i < 2; ++i) {
     backend->add(*a, *b, 2);
-    backend->swiglu(*a, *a, *b, 2);
+    backend->glu(model::Activation::kSilu, *a, *a, *b, 2);
     ASSERT_TRUE(backend->finish().ok());
   }
-  EXPECT_EQ(names, (std::vector<std::string>{"add", "swiglu", "add", "swiglu"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"add", "glu", "add", "glu"}));
   backend->observe({});
   backend->add(*a, *b, 2);
   ASSERT_TRUE(backend->finish().ok());

@@ -62,7 +62,7 @@ TEST(KernelTable, GatesWithinHalfAMillionthWhateverTheSizeOfTheGate) {
   up.assign(gate.size(), 1.0f);
   out.resize(gate.size());
   for (const KernelTable* table : tables()) {
-    table->swiglu(out.data(), gate.data(), up.data(), gate.size());
+    table->glu_silu(out.data(), gate.data(), up.data(), gate.size());
     for (size_t i = 0; i < gate.size(); ++i) {
       const double expected = gate[i] / (1 + std::exp(-double{gate[i]}));
       ASSERT_NEAR(out[i], expected, 5e-7 * std::abs(expected)) << table->name << " at " << gate[i];
@@ -106,7 +106,7 @@ uint64_t digest_of(const KernelTable& table) {
   std::vector<float> out(333);
   table.rms_norm(out.data(), x.data(), y.data(), 333, 1e-5f);
   digest.take(out);
-  table.swiglu(out.data(), x.data(), y.data(), 333);
+  table.glu_silu(out.data(), x.data(), y.data(), 333);
   digest.take(out);
   for (const bool interleaved : {false, true}) {
     table.rope(x.data(), y.data(), y.data() + 40, 78, interleaved);

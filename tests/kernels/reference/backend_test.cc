@@ -36,7 +36,7 @@ TEST(ReferenceBackend, HalfPrecisionWeightsAreDecodedWhenLoaded) {
   EXPECT_EQ(weight->bytes(), 16u);
   const auto out = backend->allocate(4).value();
   const TokenId tokens[] = {1, 0};
-  backend->embed(*out, *weight, tokens);
+  backend->embed(*out, *weight, tokens, 1);
   EXPECT_EQ(content(*backend, *out), (std::vector<float>{0.5f, 0, 1, -2}));
 }
 

@@ -11,7 +11,7 @@ namespace {
 TEST(ReferenceSwiglu, GatesByTheSigmoidLinearUnit) {
   const std::vector<float> up = {2, 3, 4};
   std::vector<float> gate = {0, 1, -1};
-  swiglu(gate, gate, up);  // in place
+  glu(model::Activation::kSilu, gate, gate, up);  // in place
   EXPECT_EQ(gate[0], 0);
   EXPECT_FLOAT_EQ(gate[1], float(3 / (1 + std::exp(-1.0))));
   EXPECT_FLOAT_EQ(gate[2], float(-4 / (1 + std::exp(1.0))));
@@ -20,7 +20,7 @@ TEST(ReferenceSwiglu, GatesByTheSigmoidLinearUnit) {
 TEST(ReferenceSwiglu, FarGatesNeitherOverflowNorTurnToNan) {
   const std::vector<float> gate = {1e30f, -1e30f}, up = {1, 1};
   std::vector<float> out(2);
-  swiglu(out, gate, up);
+  glu(model::Activation::kSilu, out, gate, up);
   EXPECT_EQ(out[0], 1e30f);
   EXPECT_EQ(out[1], 0);
 }

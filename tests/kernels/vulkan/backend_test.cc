@@ -110,7 +110,7 @@ TEST(VulkanBackend, EmbedsTheRowsOfEveryType) {
     const auto table = backend->load(tensor.view(), WeightUse::kLookup).value();
     const std::vector<TokenId> tokens = {44, 0, 7, 8, 31};
     const auto out = backend->allocate(tokens.size() * tensor.cols).value();
-    backend->embed(*out, *table, tokens);
+    backend->embed(*out, *table, tokens, 1);
     const std::vector<float> got = result(*backend, *out);
     for (size_t i = 0; i < got.size(); ++i) {
       const float expected = tensor.values[tokens[i / 512] * 512 + i % 512];
@@ -188,7 +188,7 @@ TEST_F(VulkanBesideReference, RotatesGatesAddsAndGathers) {
     compare(
         [&](Backend& backend) {
           const auto a = to_buffer(backend, gate), b = to_buffer(backend, up);
-          backend.swiglu(*a, *a, *b, count);
+          backend.glu(model::Activation::kSilu, *a, *a, *b, count);
           backend.add(*b, *a, count);
           return result(backend, *b);
         },
@@ -268,10 +268,10 @@ TEST(VulkanBackend, TellsItsObserverOfEachDispatch) {
   });
   for (int i = 0; i < 2; ++i) {
     backend->add(*a, *b, 2);
-    backend->swiglu(*a, *a, *b, 2);
+    backend->glu(model::Activation::kSilu, *a, *a, *b, 2);
     ASSERT_TRUE(backend->finish().ok());
   }
-  EXPECT_EQ(names, (std::vector<std::string>{"add", "swiglu", "add", "swiglu"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"add", "glu", "add", "glu"}));
   backend->observe({});
   backend->add(*a, *b, 2);
   ASSERT_TRUE(backend->finish().ok());

@@ -27,8 +27,8 @@ TEST(VulkanWeight, IsCutWhereABufferEnds) {
     EXPECT_EQ(run_matmul(*small, *cut, x), run_matmul(*whole, *one, x));
     const std::vector<TokenId> tokens = {0, TokenId(rows) - 1, TokenId(rows) / 2};
     const auto a = whole->allocate(3 * 512).value(), b = small->allocate(3 * 512).value();
-    whole->embed(*a, *one, tokens);
-    small->embed(*b, *cut, tokens);
+    whole->embed(*a, *one, tokens, 1);
+    small->embed(*b, *cut, tokens, 1);
     EXPECT_EQ(result(*whole, *a), result(*small, *b));
   }
 }

@@ -1,0 +1,47 @@
+// Products of activations with panels of weights, cut into chunks for the threads of a pool.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/cpu/cpu_weight.h"
+#include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/thread_pool.h"
+
+namespace weft::kernels {
+
+// out[r, :] = x[r, :] * panels^T
+struct Product {
+  const CpuWeight* weight;
+  MatmulFunction function;
+  uint32_t first_panel, panel_count;
+  uint32_t out_cols;  // of the panels' rows, the last of which may be padding
+  const uint8_t* x;   // prepared for the weight's type
+  uint64_t x_stride;
+  uint32_t rows;
+  float* out;
+  const uint32_t* out_rows;  // [rows]: where in `out` each row goes; null: in order
+  uint64_t out_stride;       // floats
+};
+
+// Runs them all. A chunk has about `chunk_bytes` of weights.
+class ProductRun {
+ public:
+  void clear();
+  void add(const Product& product, uint64_t chunk_bytes);
+  void run(ThreadPool& pool);
+
+ private:
+  void run_chunk(uint32_t chunk) const;
+
+  std::vector<Product> products_;
+  std::vector<uint32_t> first_chunks_;  // of each product
+  std::vector<uint32_t> panels_per_chunk_;
+  uint32_t chunks_ = 0;
+};
+
+// Bytes of a chunk of weights that take `weight_bytes` in all.
+uint64_t product_chunk_bytes(uint64_t weight_bytes, uint32_t rows, uint32_t threads);
+
+}  // namespace weft::kernels

@@ -1,6 +1,7 @@
 // A transformer layer, for every family that is made of attention and a gated feed-forward network,
-// or a mixture of such as experts: the weights a layer has say what is computed. A step whose tensor
-// is null is skipped, so a family is data (model/arch_*.cc) and this walk knows none by name.
+// or a mixture of such as experts: the weights a layer has say what is computed. A step whose
+// tensor is null is skipped, so a family is data (model/arch_*.cc) and this walk knows none by
+// name.
 #pragma once
 
 #include <memory>

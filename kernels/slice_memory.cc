@@ -25,6 +25,15 @@ uint32_t window_pages(uint32_t window, uint32_t page_count) {
   return uint32_t(std::min<uint64_t>(tokens / kPageTokens + 2, page_count));
 }
 
+// Whether the layers with a window rotate otherwise than those without.
+bool two_ropes(const model::ModelConfig& config) {
+  const model::RopeConfig& a = config.rope;
+  const model::RopeConfig& b = config.window_rope;
+  const bool same = a.base == b.base && a.scale == b.scale && a.divisors == b.divisors &&
+                    a.long_divisors == b.long_divisors && a.magnitude == b.magnitude;
+  return config.window > 0 && config.window_period != 0 && !same;
+}
+
 }  // namespace
 
 uint32_t window_kv_tokens(uint32_t window, uint32_t streams, uint32_t kv_tokens) {
@@ -34,11 +43,15 @@ uint32_t window_kv_tokens(uint32_t window, uint32_t streams, uint32_t kv_tokens)
 }
 
 bool needs_window_rope(const model::ModelConfig& config, const SliceShape& shape) {
-  const model::RopeConfig& a = config.rope;
-  const model::RopeConfig& b = config.window_rope;
-  const bool same = a.base == b.base && a.scale == b.scale && a.divisors == b.divisors &&
-                    a.long_divisors == b.long_divisors && a.magnitude == b.magnitude;
-  return shape.kv.layer_count > 0 && shape.window_kv.layer_count > 0 && !same;
+  return shape.kv.layer_count > 0 && shape.window_kv.layer_count > 0 && two_ropes(config);
+}
+
+uint64_t rope_bytes(const model::ModelConfig& config) {
+  return uint64_t{config.rope.dims} * sizeof(float) * (two_ropes(config) ? 2 : 1);
+}
+
+uint64_t head_scratch_bytes(const model::ModelConfig& config) {
+  return kLogitsRowsMax * (uint64_t{config.hidden_dim} + config.vocab_size) * sizeof(float);
 }
 
 Result<SliceShape> slice_shape(const model::ModelConfig& config, const SliceOptions& options) {

@@ -42,6 +42,10 @@ bool needs_window_rope(const model::ModelConfig& config, const SliceShape& shape
 // Tokens for which a layer that has a window takes memory, for a cache of `kv_tokens`.
 uint32_t window_kv_tokens(uint32_t window, uint32_t streams, uint32_t kv_tokens);
 
+// Of that, of the rotary tables for each position (of a slice with layers of every kind), and of a
+// head that computes kLogitsRowsMax rows.
+uint64_t rope_bytes(const model::ModelConfig& config);
+uint64_t head_scratch_bytes(const model::ModelConfig& config);
 // Scratch and rotary tables of a shape; the same on every backend.
 uint64_t scratch_bytes(const model::ModelConfig& config, const SliceShape& shape);
 

@@ -28,7 +28,8 @@ bool plausible(double value) {
 }
 
 bool plausible(const transport::LayerShape& shape) {
-  return shape.bytes < kBytesPlausible && shape.parameters < kBytesPlausible;
+  return shape.bytes < kBytesPlausible && shape.parameters < kBytesPlausible &&
+         shape.idle_bytes <= shape.bytes;
 }
 
 Result<> check_tokens(const std::vector<TokenId>& tokens, uint32_t vocab_size) {
@@ -55,7 +56,9 @@ Result<> check_offer(const transport::ModelOffer& offer) {
   const bool layers_ok = std::all_of(offer.layers.begin(), offer.layers.end(),
                                      [](const auto& layer) { return plausible(layer); });
   if (!layers_ok || !plausible(offer.embedding) || !plausible(offer.head) ||
-      offer.kv_bytes_per_token_layer > kTokensPlausible || offer.file_bytes >= kBytesPlausible) {
+      offer.kv_bytes_per_token_layer > kTokensPlausible || offer.file_bytes >= kBytesPlausible ||
+      offer.scratch_row_bytes > kTokensPlausible ||
+      offer.scratch_position_bytes > kTokensPlausible) {
     return invalid("a model with layers of implausible size");
   }
   return {};

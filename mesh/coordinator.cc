@@ -267,7 +267,7 @@ bool Coordinator::worthwhile(const partition::PlanRequest& request, const partit
   const double gain =
       worth(plan, config_.objective) / std::max(worth(*today, config_.objective), 1e-9);
   if (gain < kWorthwhileGain) return false;
-  if (fits_beside(members_, serving, proposal)) return true;
+  if (fits_beside(members_, serving, proposal, config_.step_rows_max())) return true;
   if (gain < kWorthwhileGainWithGap) return false;
   if (now - used_at_ >= kIdleBeforeGap) return true;
   changed_ = true;  // it is worth it once nobody is there

@@ -18,7 +18,7 @@ Machine::Parts::Parts(MachineConfig machine_config, Time now)
     : config(std::move(machine_config)),
       outbox(config.self),
       members(config.self, config.name, config.incarnation, now),
-      rollout(outbox, members, config.step_row_budget + kDecodeRowsMax),
+      rollout(outbox, members, config.step_rows_max()),
       coordinator(config, outbox, members, rollout, epochs, now),
       sessions(outbox, config.session_seed),
       stage(std::make_unique<Stage>(outbox, config.step_row_budget)),

@@ -30,6 +30,7 @@
 #include "base/sampling.h"
 #include "mesh/compute.h"
 #include "mesh/effects.h"
+#include "mesh/limits.h"
 #include "mesh/view.h"
 #include "partition/planner.h"
 #include "transport/message.h"
@@ -55,6 +56,7 @@ struct MachineConfig {
   uint32_t kv_tokens = 8192;       // capacity each stage makes
   transport::CacheType kv_type = transport::CacheType::kF16;
   uint32_t step_row_budget = 128;  // most prefill rows in one batch, at least 1
+  uint32_t step_rows_max() const { return step_row_budget + kDecodeRowsMax; }
   PlanFunction plan;
   EvaluateFunction evaluate = partition::evaluate;
 };

@@ -27,7 +27,8 @@ void Machine::Parts::on(NodeId from, transport::Propose& plan, Time now) {
   }
   plan.model_name = printable(plan.model_name);
   const transport::Propose* serving = rollout.active();
-  const bool beside = serving && fits_beside(members, *serving, plan);
+  const bool beside =
+      serving && fits_beside(members, *serving, plan, config.step_rows_max());
   if (!rollout.on_propose(from, plan, beside, now)) return;
   // Room was found for two plans' layers, not for a third one's.
   if (retiring) retiring->stop();

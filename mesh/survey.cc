@@ -9,7 +9,7 @@ namespace weft::mesh {
 namespace {
 
 partition::LayerCost cost(const transport::LayerShape& shape) {
-  return {shape.bytes, shape.parameters, shape.tensor_type};
+  return {shape.bytes, shape.parameters, shape.tensor_type, shape.kv_tokens_max, shape.idle_bytes};
 }
 
 std::vector<partition::TypeSpeed> speeds_of(const std::vector<transport::TypeSpeed>& speeds) {
@@ -32,7 +32,7 @@ uint64_t kv_bytes(const transport::ModelOffer& offer, transport::CacheType type)
 }
 
 partition::ModelTable model_table(const transport::ModelOffer& offer, uint32_t kv_tokens,
-                                  transport::CacheType kv_type) {
+                                  transport::CacheType kv_type, uint32_t rows_max) {
   partition::ModelTable table;
   for (const transport::LayerShape& layer : offer.layers) table.layers.push_back(cost(layer));
   table.embedding = cost(offer.embedding);
@@ -40,15 +40,18 @@ partition::ModelTable model_table(const transport::ModelOffer& offer, uint32_t k
   table.hidden_dim = offer.hidden_dim;
   table.kv_bytes_per_token_layer = kv_bytes(offer, kv_type);
   table.kv_tokens = kv_tokens;
+  table.scratch_bytes = offer.scratch_row_bytes * rows_max +
+                        offer.scratch_position_bytes * std::min(kv_tokens, offer.context_length);
   return table;
 }
 
 // What each stage of the plan takes of its node's memory; nothing if no member offers the model.
 std::optional<std::map<NodeId, uint64_t>> memory_of(const Membership& members,
-                                                    const transport::Propose& plan) {
+                                                    const transport::Propose& plan,
+                                                    uint32_t rows_max) {
   const transport::ModelOffer* offer = find_offer(members, plan.model);
   if (!offer || offer->layers.size() != plan.layer_count) return std::nullopt;
-  const partition::ModelTable table = model_table(*offer, plan.kv_tokens, plan.kv_type);
+  const partition::ModelTable table = model_table(*offer, plan.kv_tokens, plan.kv_type, rows_max);
   std::map<NodeId, uint64_t> bytes;
   for (const transport::StageSpec& stage : plan.stages) {
     bytes[stage.node] = partition::stage_memory(table, stage.first_layer, stage.last_layer);
@@ -100,7 +103,7 @@ partition::PlanRequest plan_request(const Membership& members, const transport::
                                     const MachineConfig& config, size_t min_nodes,
                                     const std::set<NodeId>& excluded) {
   partition::PlanRequest request;
-  request.model = model_table(offer, config.kv_tokens, config.kv_type);
+  request.model = model_table(offer, config.kv_tokens, config.kv_type, config.step_rows_max());
   request.objective = config.objective;
   request.min_nodes = min_nodes;
   std::set<NodeId> used;
@@ -128,8 +131,9 @@ partition::PlanRequest plan_request(const Membership& members, const transport::
 }
 
 bool fits_beside(const Membership& members, const transport::Propose& serving,
-                 const transport::Propose& next) {
-  const auto now = memory_of(members, serving), then = memory_of(members, next);
+                 const transport::Propose& next, uint32_t rows_max) {
+  const auto now = memory_of(members, serving, rows_max);
+  const auto then = memory_of(members, next, rows_max);
   if (!now || !then) return false;
   return std::all_of(then->begin(), then->end(), [&](const auto& entry) {
     const auto both = now->find(entry.first);

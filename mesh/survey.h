@@ -27,11 +27,12 @@ partition::PlanRequest plan_request(const Membership& members, const transport::
                                     const MachineConfig& config, size_t min_nodes,
                                     const std::set<NodeId>& excluded);
 
-// Can every node that both plans use hold its layers of both at once, as profiles and offers say?
-// False if that is not known. Members ask it of the same data and so mostly agree; where they do
-// not, a stream meets a stage that has dropped its plan, and starts again on the next.
+// Can every node that both plans use hold its layers of both at once, as profiles and offers say,
+// with batches of up to `rows_max` rows? False if that is not known. Members ask it of the same
+// data and so mostly agree; where they do not, a stream meets a stage that has dropped its plan,
+// and starts again on the next.
 bool fits_beside(const Membership& members, const transport::Propose& serving,
-                 const transport::Propose& next);
+                 const transport::Propose& next, uint32_t rows_max);
 
 // Streams that are open on alive members, as their last beats say.
 uint32_t open_sessions(const Membership& members);

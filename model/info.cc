@@ -20,7 +20,7 @@ ModelInfo describe_model(const Model& model) {
     share.elements += tensor.elements;
     ++info.tensor_count;
     info.tensor_bytes += tensor.bytes;
-    if (tensor.name != "rope_freqs.weight") info.parameters += tensor.elements;
+    if (!tensor.name.starts_with("rope_")) info.parameters += tensor.elements;
   }
   for (const auto& [type, share] : shares) info.types.push_back(share);
   std::stable_sort(info.types.begin(), info.types.end(),
@@ -34,6 +34,11 @@ ModelInfo describe_model(const Model& model) {
   const uint64_t kv_values = uint64_t(2) * info.config.layer_count * info.config.kv_dim();
   info.kv_bytes_per_token_f16 = kv_values * 2;
   info.kv_bytes_per_token_f32 = kv_values * 4;
+  for (uint32_t i = 0; i < info.config.layer_count; ++i) {
+    info.windowed_layers += info.config.windowed(i);
+  }
+  info.window_kv_bytes_per_token_f16 =
+      kv_values * 2 / info.config.layer_count * info.windowed_layers;
   return info;
 }
 

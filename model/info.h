@@ -26,9 +26,11 @@ struct ModelInfo {
   std::vector<TypeShare> types;  // the type with the most bytes first
   bool tied_output = false;      // the output matrix is the token embedding
   uint64_t layer_bytes_max = 0;  // the largest layer's tensors
-  // Keys and values of every layer for one position.
+  uint32_t windowed_layers = 0;  // that keep the last config.window positions only
+  // Keys and values of every layer for one position, and of those layers among them.
   uint64_t kv_bytes_per_token_f16 = 0;
   uint64_t kv_bytes_per_token_f32 = 0;
+  uint64_t window_kv_bytes_per_token_f16 = 0;
 };
 
 ModelInfo describe_model(const Model& model);

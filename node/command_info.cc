@@ -77,7 +77,14 @@ Json facts_json(const Facts& facts) {
       {"layer_bytes_max", facts.info.layer_bytes_max},
       {"layer_memory_bytes_max", facts.layer_memory_max},
       {"kv_bytes_per_token",
-       {{"f16", facts.info.kv_bytes_per_token_f16}, {"f32", facts.info.kv_bytes_per_token_f32}}},
+       {{"f16", facts.info.kv_bytes_per_token_f16},
+        {"f32", facts.info.kv_bytes_per_token_f32},
+        {"windowed_f16", facts.info.window_kv_bytes_per_token_f16}}},
+      {"window", config.window},
+      {"windowed_layers", facts.info.windowed_layers},
+      {"expert_count", config.expert_count},
+      {"experts_used", config.experts_used},
+      {"expert_ffn_dim", config.expert_ffn_dim},
       {"memory",
        {{"context_tokens", facts.context},
         {"weight_bytes", facts.memory.weight_bytes},
@@ -134,13 +141,23 @@ std::string facts_text(const Facts& facts) {
   }
   line("layers", cat(config.layer_count, ", the largest ", format_bytes(facts.layer_memory_max),
                      " in memory"));
-  line("width", cat(config.hidden_dim, ", feed-forward ", config.ffn_dim));
+  if (config.expert_count > 0) {
+    line("width", cat(config.hidden_dim, ", ", config.experts_used, " of ", config.expert_count,
+                      " experts of ", config.expert_ffn_dim, " for each token"));
+  } else {
+    line("width", cat(config.hidden_dim, ", feed-forward ", config.ffn_dim));
+  }
   line("heads", cat(config.head_count, " of ", config.head_dim, ", ", config.kv_head_count,
                     " for keys and values"));
   line("vocabulary", cat(config.vocab_size, " (", facts.tokenizer, ")",
                          facts.info.tied_output ? ", output tied to the embedding" : ""));
   line("context", cat(config.context_length, " tokens"));
   line("KV cache", cat(format_bytes(facts.info.kv_bytes_per_token_f16), " per token (f16)"));
+  if (facts.info.windowed_layers > 0) {
+    line("", cat(format_bytes(facts.info.window_kv_bytes_per_token_f16), " of it in ",
+                 facts.info.windowed_layers, " layers that keep a window of ", config.window,
+                 " tokens only"));
+  }
   line("memory", cat(format_bytes(facts.memory_bytes()), " with a context of ", facts.context,
                      " tokens: weights ", format_bytes(facts.memory.weight_bytes), ", KV cache ",
                      format_bytes(facts.memory.kv_bytes), ", scratch ",
@@ -160,6 +177,7 @@ Result<> show_model(const std::string& model_path, bool json) {
   kernels::SliceOptions slice;
   slice.last_layer = model.config().layer_count;
   slice.kv_tokens = facts.context;
+  slice.window_streams = 1;
   WEFT_TRY(facts.memory, kernels::estimate_slice_memory(model, slice, "cpu"));
   const model::GgufFile& file = model.file();
   for (const char* key : {"tokenizer.ggml.model", "tokenizer.ggml.pre"}) {

@@ -81,6 +81,7 @@ Result<std::unique_ptr<LocalEngine>> LocalEngine::open(const EngineOptions& opti
   slice.kv_tokens = engine->context_;
   WEFT_TRY(slice.kv_type, kernels::parse_kv_type(options.kv));
   slice.rows_max = std::min(kRowsMax, engine->context_);
+  slice.window_streams = 1;
   Progress progress(cat("loading ", model_name(options.path)), Progress::Unit::kBytes,
                     engine->clock_);
   WEFT_TRY(
@@ -175,7 +176,8 @@ Result<Answer> LocalEngine::answer(const AnswerRequest& request,
   const auto common =
       size_t(std::mismatch(prompt.begin(), prompt.end(), tokens_.begin(), tokens_.end()).first -
              prompt.begin());
-  const auto cached = uint32_t(std::min({common, size_t{computed_}, prompt.size() - 1}));
+  auto cached = uint32_t(std::min({common, size_t{computed_}, prompt.size() - 1}));
+  if (!slice_->keeps(kSession, cached)) cached = 0;
   Answer answer;
   answer.prompt_tokens = uint32_t(prompt.size());
   answer.computed_tokens = answer.prompt_tokens - cached;

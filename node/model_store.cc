@@ -12,7 +12,9 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "kernels/block.h"
 #include "kernels/cpu/repack.h"
+#include "kernels/slice_memory.h"
 #include "node/have_file.h"
 
 namespace weft::node {
@@ -48,6 +50,24 @@ transport::LayerShape shape_of(std::span<const model::GgufTensor* const> tensors
   return shape;
 }
 
+// Of a layer: what one token leaves alone, and how much its KV cache grows.
+void add_sparsity(const model::Model& model, uint32_t layer, transport::LayerShape& shape) {
+  const model::ModelConfig& config = model.config();
+  if (config.windowed(layer)) {
+    shape.kv_tokens_max =
+        kernels::window_kv_tokens(config.window, kernels::kWindowStreams, kernels::kKvTokensMax);
+  }
+  if (config.expert_count == 0) return;
+  const model::LayerTensors& tensors = model.layer(layer);
+  const uint32_t idle = config.expert_count - config.experts_used;
+  for (const model::GgufTensor* tensor :
+       {tensors.experts_gate, tensors.experts_up, tensors.experts_down}) {
+    shape.idle_bytes += kernels::kept_bytes(*tensor, kernels::WeightUse::kMatmul) /
+                        config.expert_count * idle;
+    shape.parameters -= tensor->elements / config.expert_count * idle;
+  }
+}
+
 std::string name_of(const std::string& path) {
   return printable(fs::path(path).stem().string(), kNameBytesMax);
 }
@@ -77,12 +97,17 @@ transport::ModelOffer offer_of(const StoredModel& stored) {
   offer.vocab_size = config.vocab_size;
   offer.context_length = config.context_length;
   offer.kv_bytes_per_token_layer = uint64_t{2} * config.kv_dim() * sizeof(uint16_t);  // f16
+  offer.scratch_row_bytes = kernels::BlockScratch::bytes(config, 1);
+  offer.scratch_position_bytes = kernels::rope_bytes(config);
   const model::GgufTensor* embedding[] = {&model.token_embedding()};
   const model::GgufTensor* head[] = {&model.output_norm(), &model.output()};
   offer.embedding = shape_of(embedding, kernels::WeightUse::kLookup);
   offer.head = shape_of(head, kernels::WeightUse::kMatmul);
+  offer.head.bytes += kernels::head_scratch_bytes(config);
+  offer.head.idle_bytes = kernels::head_scratch_bytes(config);
   for (uint32_t l = 0; l < config.layer_count; ++l) {
     offer.layers.push_back(shape_of(model.layer(l).present(), kernels::WeightUse::kMatmul));
+    add_sparsity(model, l, offer.layers.back());
   }
   return offer;
 }

@@ -15,7 +15,7 @@ Error invalid(std::string_view field) {
 }
 
 nlohmann::ordered_json layer_json(const transport::LayerShape& layer) {
-  return {layer.bytes, layer.parameters, layer.tensor_type};
+  return {layer.bytes, layer.parameters, layer.tensor_type, layer.kv_tokens_max, layer.idle_bytes};
 }
 
 template <typename Number>
@@ -33,10 +33,12 @@ Result<> read_field(const Json& shape, const char* field, Number& out) {
 }
 
 Result<> read_layer(const Json& value, std::string_view field, transport::LayerShape& out) {
-  if (!value.is_array() || value.size() != 3) return invalid(field);
+  if (!value.is_array() || value.size() != 5) return invalid(field);
   WEFT_CHECK(read(value[0], field, out.bytes));
   WEFT_CHECK(read(value[1], field, out.parameters));
-  return read(value[2], field, out.tensor_type);
+  WEFT_CHECK(read(value[2], field, out.tensor_type));
+  WEFT_CHECK(read(value[3], field, out.kv_tokens_max));
+  return read(value[4], field, out.idle_bytes);
 }
 
 std::string name_of(const partition::PlanRequest& question, NodeId node) {
@@ -66,6 +68,8 @@ nlohmann::ordered_json shape_json(const transport::ModelOffer& shape) {
           {"vocab_size", shape.vocab_size},
           {"context_length", shape.context_length},
           {"kv_bytes_per_token_layer", shape.kv_bytes_per_token_layer},
+          {"scratch_row_bytes", shape.scratch_row_bytes},
+          {"scratch_position_bytes", shape.scratch_position_bytes},
           {"embedding", layer_json(shape.embedding)},
           {"head", layer_json(shape.head)},
           {"layers", std::move(layers)}};
@@ -82,6 +86,8 @@ Result<transport::ModelOffer> parse_shape(const Json& shape) {
   WEFT_CHECK(read_field(shape, "vocab_size", offer.vocab_size));
   WEFT_CHECK(read_field(shape, "context_length", offer.context_length));
   WEFT_CHECK(read_field(shape, "kv_bytes_per_token_layer", offer.kv_bytes_per_token_layer));
+  WEFT_CHECK(read_field(shape, "scratch_row_bytes", offer.scratch_row_bytes));
+  WEFT_CHECK(read_field(shape, "scratch_position_bytes", offer.scratch_position_bytes));
   const auto embedding = shape.find("embedding"), head = shape.find("head");
   if (embedding == shape.end() || head == shape.end()) return invalid("embedding or head");
   WEFT_CHECK(read_layer(*embedding, "embedding", offer.embedding));

@@ -10,9 +10,6 @@ constexpr double kStepMessageBytes = 128;    // a step's table besides the activ
 // A type a node has no figure for is taken at its slowest one; with no figure at all, at these.
 constexpr double kDecodeBytesPerSecondDefault = 2e9;
 constexpr double kPrefillFlopsDefault = 10e9;
-// Activations a slice keeps for one batch, in rows of hidden_dim floats.
-constexpr uint64_t kScratchRows = 512;
-constexpr uint64_t kScratchWidth = 12;
 
 TypeSpeed speed_of(const std::vector<TypeSpeed>& speeds, uint32_t tensor_type) {
   TypeSpeed slowest{tensor_type, 0, 0};
@@ -32,17 +29,21 @@ TypeSpeed speed_of(const std::vector<TypeSpeed>& speeds, uint32_t tensor_type) {
 
 StageCost cost_of(const std::vector<TypeSpeed>& speeds, const LayerCost& layer) {
   const TypeSpeed speed = speed_of(speeds, layer.tensor_type);
-  return {double(layer.bytes) / std::max(speed.decode_bytes_per_s, 1.0),
+  return {double(layer.bytes - layer.idle_bytes) / std::max(speed.decode_bytes_per_s, 1.0),
           2.0 * double(layer.parameters) / std::max(speed.prefill_flops, 1.0)};
 }
 
 }  // namespace
 
+uint64_t layer_memory(const ModelTable& model, const LayerCost& layer) {
+  const uint32_t kv_tokens =
+      layer.kv_tokens_max > 0 ? std::min(layer.kv_tokens_max, model.kv_tokens) : model.kv_tokens;
+  return layer.bytes + model.kv_bytes_per_token_layer * kv_tokens;
+}
+
 uint64_t stage_memory(const ModelTable& model, uint32_t first_layer, uint32_t last_layer) {
-  uint64_t bytes = kScratchRows * kScratchWidth * model.hidden_dim * sizeof(float);
-  for (uint32_t l = first_layer; l < last_layer; ++l) {
-    bytes += model.layers[l].bytes + model.kv_bytes_per_token_layer * model.kv_tokens;
-  }
+  uint64_t bytes = model.scratch_bytes;
+  for (uint32_t l = first_layer; l < last_layer; ++l) bytes += layer_memory(model, model.layers[l]);
   if (first_layer == 0) bytes += model.embedding.bytes;
   if (last_layer == model.layers.size()) bytes += model.head.bytes;
   return bytes;
@@ -76,8 +77,7 @@ CostModel::CostModel(const PlanRequest& request) : request_(request) {
   }
   memory_sums_.push_back(0);
   for (const LayerCost& layer : model.layers) {
-    memory_sums_.push_back(memory_sums_.back() + layer.bytes +
-                           model.kv_bytes_per_token_layer * model.kv_tokens);
+    memory_sums_.push_back(memory_sums_.back() + layer_memory(model, layer));
   }
   for (size_t node = 0; node < node_count(); ++node) {
     if (request.nodes[node].fast_memory_bytes > 0) split_memory(request.nodes[node], sums_[node]);
@@ -124,8 +124,7 @@ double CostModel::link_seconds(NodeId from, NodeId to, double bytes) const {
 
 uint64_t CostModel::stage_bytes(uint32_t first, uint32_t last) const {
   const ModelTable& model = request_.model;
-  uint64_t bytes = memory_sums_[last] - memory_sums_[first] +
-                   kScratchRows * kScratchWidth * model.hidden_dim * sizeof(float);
+  uint64_t bytes = memory_sums_[last] - memory_sums_[first] + model.scratch_bytes;
   if (first == 0) bytes += model.embedding.bytes;
   if (last == layer_count()) bytes += model.head.bytes;
   return bytes;

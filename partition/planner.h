@@ -20,9 +20,11 @@ namespace weft::partition {
 inline constexpr size_t kExactNodesMax = 8;
 
 struct LayerCost {
-  uint64_t bytes = 0;        // weights
-  uint64_t parameters = 0;   // in matrices
-  uint32_t tensor_type = 0;  // GGUF's number, of most bytes
+  uint64_t bytes = 0;          // weights
+  uint64_t parameters = 0;     // in matrices, that one token is multiplied with
+  uint32_t tensor_type = 0;    // GGUF's number, of most bytes
+  uint32_t kv_tokens_max = 0;  // of its KV cache, as it has a window; 0: it has none
+  uint64_t idle_bytes = 0;     // of `bytes`, what one token does not read: experts not chosen
 };
 
 struct ModelTable {
@@ -31,7 +33,8 @@ struct ModelTable {
   LayerCost head;       // output norm and matrix, with the last stage
   uint32_t hidden_dim = 0;
   uint64_t kv_bytes_per_token_layer = 0;
-  uint32_t kv_tokens = 0;  // capacity each stage is to hold
+  uint32_t kv_tokens = 0;      // capacity each stage is to hold
+  uint64_t scratch_bytes = 0;  // a stage's activations
 };
 
 struct TypeSpeed {
@@ -106,6 +109,8 @@ Result<Plan> plan(const PlanRequest& request);
 // The cost of given stages, by the same arithmetic; kUnavailable if one does not fit its memory.
 Result<Plan> evaluate(const PlanRequest& request, const std::vector<Stage>& stages);
 
+// A layer's weights and KV cache.
+uint64_t layer_memory(const ModelTable& model, const LayerCost& layer);
 // Memory that layers [first, last) take on a node, with embedding and head where they belong.
 uint64_t stage_memory(const ModelTable& model, uint32_t first_layer, uint32_t last_layer);
 

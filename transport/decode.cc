@@ -96,7 +96,7 @@ Result<Message> unpack(const wire::Beat& m, const Owner&) {
 
 LayerShape unpack_shape(const wire::LayerShape* s) {
   if (!s) return {};
-  return {s->bytes(), s->parameters(), s->tensor_type()};
+  return {s->bytes(), s->parameters(), s->tensor_type(), s->kv_tokens_max(), s->idle_bytes()};
 }
 
 Result<ModelOffer> unpack_offer(const wire::ModelOffer& m) {
@@ -109,6 +109,8 @@ Result<ModelOffer> unpack_offer(const wire::ModelOffer& m) {
   out.vocab_size = m.vocab_size();
   out.context_length = m.context_length();
   out.kv_bytes_per_token_layer = m.kv_bytes_per_token_layer();
+  out.scratch_row_bytes = m.scratch_row_bytes();
+  out.scratch_position_bytes = m.scratch_position_bytes();
   out.embedding = unpack_shape(m.embedding());
   out.head = unpack_shape(m.head());
   if (count(m.layers()) == 0 || count(m.layers()) > kLayersMax) {
@@ -116,8 +118,10 @@ Result<ModelOffer> unpack_offer(const wire::ModelOffer& m) {
   }
   // Sums of all layers must stay far from overflow.
   constexpr uint64_t kLayerBytesMax = uint64_t(1) << 50;
-  uint64_t largest = std::max({out.embedding.bytes, out.head.bytes, out.kv_bytes_per_token_layer,
-                               out.embedding.parameters, out.head.parameters});
+  uint64_t largest =
+      std::max({out.embedding.bytes, out.head.bytes, out.kv_bytes_per_token_layer,
+                out.embedding.parameters, out.head.parameters, out.scratch_row_bytes,
+                out.scratch_position_bytes});
   for (size_t i = 0; i < count(m.layers()); ++i) {
     out.layers.push_back(unpack_shape(m.layers()->Get(flatbuffers::uoffset_t(i))));
     largest = std::max({largest, out.layers.back().bytes, out.layers.back().parameters});

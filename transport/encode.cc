@@ -21,7 +21,7 @@ wire::Id32 pack_id(const ByteId<Tag, 32>& id) {
 auto pack_bytes(Builder& b, ByteView bytes) { return b.CreateVector(bytes.data(), bytes.size()); }
 
 wire::LayerShape pack_shape(const LayerShape& s) {
-  return wire::LayerShape(s.bytes, s.parameters, s.tensor_type);
+  return wire::LayerShape(s.bytes, s.parameters, s.idle_bytes, s.tensor_type, s.kv_tokens_max);
 }
 
 Offset<wire::Hello> pack(Builder& b, const Hello& m) {
@@ -53,7 +53,8 @@ Offset<wire::ModelOffer> pack_offer(Builder& b, const ModelOffer& m) {
   return wire::CreateModelOffer(b, &model, &manifest, b.CreateString(m.name), m.file_bytes,
                                 m.hidden_dim, m.vocab_size, m.context_length,
                                 m.kv_bytes_per_token_layer, &embedding, &head,
-                                b.CreateVectorOfStructs(layers));
+                                b.CreateVectorOfStructs(layers), m.scratch_row_bytes,
+                                m.scratch_position_bytes);
 }
 
 std::vector<wire::TypeSpeed> pack_speeds(const std::vector<TypeSpeed>& speeds) {

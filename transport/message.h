@@ -74,9 +74,11 @@ struct TypeSpeed {
 
 // What the planner needs to know of a model that a node holds.
 struct LayerShape {
-  uint64_t bytes = 0;        // of its tensors
-  uint64_t parameters = 0;   // in matrices
-  uint32_t tensor_type = 0;  // that most bytes have
+  uint64_t bytes = 0;          // of its tensors
+  uint64_t parameters = 0;     // in matrices, that one token is multiplied with
+  uint32_t tensor_type = 0;    // that most bytes have
+  uint32_t kv_tokens_max = 0;  // its KV cache grows no further, as it has a window; 0: it does
+  uint64_t idle_bytes = 0;     // of `bytes`, what one token does not read: experts not chosen
 };
 struct ModelOffer {
   ModelId model;
@@ -87,6 +89,8 @@ struct ModelOffer {
   uint32_t vocab_size = 0;
   uint32_t context_length = 0;
   uint64_t kv_bytes_per_token_layer = 0;
+  // Activations and rotary tables of a stage: for each row of a batch, each position of a stream.
+  uint64_t scratch_row_bytes = 0, scratch_position_bytes = 0;
   LayerShape embedding, head;  // head: output norm and matrix
   std::vector<LayerShape> layers;
 };

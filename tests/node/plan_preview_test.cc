@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/slice_memory.h"
 #include "model/synth.h"
 #include "tests/support/fake_mesh.h"
 #include "tests/support/support.h"
@@ -21,7 +22,9 @@ transport::ModelOffer example() {
   shape.kv_bytes_per_token_layer = 256;
   shape.embedding = {700, 350, 1};
   shape.head = {800, 400, 14};
-  shape.layers = {{1000, 500, 12}, {1100, 550, 12}};
+  shape.scratch_row_bytes = 400;
+  shape.scratch_position_bytes = 128;
+  shape.layers = {{1000, 500, 12}, {1100, 550, 12, 64, 900}};
   return shape;
 }
 Json example_json() { return Json::parse(shape_json(example()).dump()); }
@@ -40,6 +43,51 @@ TEST(PlanPreview, AShapeComesBackFromItsJson) {
   EXPECT_EQ(read->head.tensor_type, 14u);
   ASSERT_EQ(read->layers.size(), 2u);
   EXPECT_EQ(read->layers[1].bytes, 1100u);
+  EXPECT_EQ(read->layers[1].kv_tokens_max, 64u);
+  EXPECT_EQ(read->layers[1].idle_bytes, 900u);
+  EXPECT_EQ(read->scratch_row_bytes, 400u);
+  EXPECT_EQ(read->scratch_position_bytes, 128u);
+}
+
+// What the planner counts for a stage is what its slice takes, within 3 %.
+TEST(PlanPreview, AStagesMemoryIsThatOfItsSlice) {
+  const test::TemporaryFolder folder;
+  for (const std::string architecture : {"llama", "qwen3moe", "gemma3", "gpt-oss"}) {
+    const std::string path = folder / architecture;
+    const model::SynthOptions options{
+        .path = path, .architecture = architecture, .shape = "tiny", .layers = 8};
+    ASSERT_TRUE(model::write_synthetic(options).ok());
+    const model::Model model = model::Model::open(path).value();
+    const transport::ModelOffer offer = shape_of_file(path).value();
+    constexpr uint32_t kRows = 256;
+    for (const uint32_t kv_tokens : {512u, 8192u}) {
+      partition::ModelTable table;
+      for (const transport::LayerShape& layer : offer.layers) {
+        table.layers.push_back({layer.bytes, layer.parameters, layer.tensor_type,
+                                layer.kv_tokens_max, layer.idle_bytes});
+      }
+      table.embedding.bytes = offer.embedding.bytes;
+      table.head.bytes = offer.head.bytes;
+      table.kv_bytes_per_token_layer = offer.kv_bytes_per_token_layer;
+      table.kv_tokens = kv_tokens;
+      table.scratch_bytes =
+          offer.scratch_row_bytes * kRows + offer.scratch_position_bytes * kv_tokens;
+      for (const auto& [first, last] : {std::pair(0u, 6u), std::pair(1u, 7u), std::pair(2u, 8u)}) {
+        const auto slice = kernels::estimate_slice_memory(
+            model, {.first_layer = first, .last_layer = last, .kv_tokens = kv_tokens,
+                    .rows_max = kRows}, "cpu").value();
+        const double taken =
+            double(slice.weight_bytes + slice.kv_bytes + slice.scratch_bytes);
+        EXPECT_NEAR(double(partition::stage_memory(table, first, last)), taken, 0.03 * taken)
+            << architecture << " " << first << "-" << last << " " << kv_tokens;
+      }
+    }
+    if (architecture == "qwen3moe") {
+      EXPECT_EQ(offer.layers[0].parameters,
+                2u * 256 * 256 + 2 * 128 * 256 + 4 * 256 + 2 * 3 * 256 * 768);
+      EXPECT_GT(offer.layers[0].idle_bytes, 0u);
+    }
+  }
 }
 
 TEST(PlanPreview, AShapeThatLacksAFieldIsRefused) {

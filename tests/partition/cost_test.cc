@@ -23,6 +23,24 @@ TEST(Cost, UnknownLinksAndTypesTakeTheStatedDefaults) {
   EXPECT_GT(costs.stage(0, 0, 1).decode_s, 0);
 }
 
+// Experts that a token does not go to take memory and no time; a window bounds the KV cache.
+TEST(Cost, ALayerMayReadLessThanItHoldsAndKeepLessThanTheContext) {
+  PlanRequest request;
+  request.model.layers = {{1'000'000, 100'000, 1, 0, 900'000}, {1'000'000, 1'000'000, 1, 64}};
+  request.model.kv_bytes_per_token_layer = 100;
+  request.model.kv_tokens = 1000;
+  request.model.scratch_bytes = 7;
+  request.nodes = {{node_id(1), "a", 1u << 30, 0, {{1, 1e9, 2e9}}}};
+  const CostModel costs(request);
+  EXPECT_NEAR(costs.stage(0, 0, 1).decode_s, 1e-4, 1e-12);
+  EXPECT_NEAR(costs.stage(0, 0, 1).prefill_s, 1e-4, 1e-12);
+  EXPECT_NEAR(costs.stage(0, 1, 2).decode_s, 1e-3, 1e-12);
+  EXPECT_EQ(stage_memory(request.model, 0, 1), 1'000'000u + 100'000 + 7);
+  EXPECT_EQ(stage_memory(request.model, 0, 2), 2'000'000u + 100'000 + 6'400 + 7);
+  request.model.kv_tokens = 32;
+  EXPECT_EQ(stage_memory(request.model, 1, 2), 1'000'000u + 3'200 + 7);
+}
+
 // The last layers that fit the fast memory are fast, those before them are slow.
 TEST(Cost, AStageBeyondTheFastMemoryIsSlowInItsFirstLayers) {
   PlanRequest request;

@@ -29,7 +29,9 @@ ModelOffer sample_offer() {
   offer.kv_bytes_per_token_layer = 256;
   offer.embedding = {1000, 2000, 1};
   offer.head = {1001, 2001, 8};
-  offer.layers = {{10, 20, 12}, {11, 21, 14}};
+  offer.layers = {{10, 20, 12}, {11, 21, 14, 512, 7}};
+  offer.scratch_row_bytes = 300;
+  offer.scratch_position_bytes = 64;
   return offer;
 }
 

@@ -113,7 +113,8 @@ void Node::carry_out(mesh::Effect& effect, Time now) {
             }
             const auto stream = streams_.find(e.session);
             if (stream == streams_.end()) return;
-            (void)stream->second->items.try_push(StreamEnd{e.result, e.usage});
+            (void)stream->second->items.try_push(
+                StreamEnd{e.result, e.usage, std::move(e.embedding)});
             streams_.erase(stream);
           },
           [&](mesh::LearnAddress& e) {

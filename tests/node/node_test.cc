@@ -298,6 +298,27 @@ TEST_F(NodeTest, TwoNodesJoinedByASeedPeerShareAPlanAndAnswerAlike) {
   EXPECT_GT(shelf->counters().bytes_in, 0u);
 }
 
+TEST_F(NodeTest, ARevokedNodeIsToldAndEnds) {
+  create_mesh("desk");
+  join("shelf", "desk");
+  const auto desk = start(options("desk"));
+  ASSERT_TRUE(desk);
+  NodeOptions second = options("shelf");
+  second.seed_peers = {cat("127.0.0.1:", desk->mesh_port())};
+  const auto shelf = start(second);
+  ASSERT_TRUE(shelf);
+  // Both ways: the word goes out over the desk's own link.
+  ASSERT_TRUE(test::wait_until([&] {
+    const mesh::View view = desk->view();
+    return view.nodes.size() == 2 && view.nodes[0].link_up && view.nodes[1].link_up;
+  }));
+  ASSERT_TRUE(trust("desk").revoke("shelf").ok());
+  EXPECT_TRUE(test::wait_until([&] { return !shelf->failure().empty(); }));
+  EXPECT_THAT(shelf->failure(), HasSubstr("was revoked"));
+  EXPECT_TRUE(test::wait_until([&] { return desk->view().nodes.size() == 1; }));
+  EXPECT_EQ(desk->failure(), "");
+}
+
 TEST_F(NodeTest, AStrangersHandshakeIsRefusedAndCounted) {
   create_mesh("desk");
   const auto node = start(options("desk"));

@@ -46,8 +46,11 @@ class SliceImpl : public Slice {
   Result<SliceOutput> compute(const SliceBatch& batch, const BatchPlan& plan);
   Result<> compute_part(const SliceBatch& batch, const BatchPlan& plan, Part part,
                         SliceOutput& output);
+  // head_rows_ = the output norm of these rows of scratch_.x, at most logits_rows of them.
+  void norm_rows(std::span<const uint32_t> rows);
   // `wanted`: rows of scratch_.x.
   Result<> compute_logits(std::span<const uint32_t> wanted, std::span<float> logits);
+  Result<> compute_embeddings(std::span<const uint32_t> wanted, std::span<float> embeddings);
 
   Backend& backend_;
   const model::ModelConfig config_;
@@ -128,6 +131,8 @@ Result<SliceOutput> SliceImpl::compute(const SliceBatch& batch, const BatchPlan&
   if (last()) {
     WEFT_TRY(output.logits,
              make_array<float>(plan.wanted_rows.size() * config_.vocab_size, "logits"));
+    WEFT_TRY(output.embeddings, make_array<float>(
+                                    plan.embedding_rows.size() * config_.hidden_dim, "embeddings"));
   } else {
     WEFT_TRY(output.hidden,
              make_array<float>(size_t{plan.row_count} * config_.hidden_dim, "hidden states"));
@@ -166,13 +171,39 @@ Result<> SliceImpl::compute_part(const SliceBatch& batch, const BatchPlan& plan,
     return {};
   }
 
-  // The wanted rows of this part, counted from its beginning.
-  const auto begin = std::lower_bound(plan.wanted_rows.begin(), plan.wanted_rows.end(), part.begin);
-  const auto end = std::lower_bound(begin, plan.wanted_rows.end(), part.begin + part.count);
-  std::vector<uint32_t> wanted(begin, end);
-  for (uint32_t& row : wanted) row -= part.begin;
-  const size_t done = size_t(begin - plan.wanted_rows.begin());
+  // Those of the rows that lie in this part, counted from its beginning; and how many lie before.
+  const auto within = [part](const std::vector<uint32_t>& all) {
+    const auto begin = std::lower_bound(all.begin(), all.end(), part.begin);
+    const auto end = std::lower_bound(begin, all.end(), part.begin + part.count);
+    std::vector<uint32_t> found(begin, end);
+    for (uint32_t& row : found) row -= part.begin;
+    return std::pair(std::move(found), size_t(begin - all.begin()));
+  };
+  const auto [embedded, embedded_done] = within(plan.embedding_rows);
+  WEFT_CHECK(compute_embeddings(
+      embedded, std::span(output.embeddings).subspan(embedded_done * config_.hidden_dim)));
+  const auto [wanted, done] = within(plan.wanted_rows);
   return compute_logits(wanted, std::span(output.logits).subspan(done * config_.vocab_size));
+}
+
+void SliceImpl::norm_rows(std::span<const uint32_t> rows) {
+  backend_.gather_rows(*head_rows_, *scratch_.x, config_.hidden_dim, rows);
+  backend_.rms_norm(*head_rows_, *head_rows_, *weights_.output_norm, uint32_t(rows.size()),
+                    config_.norm_epsilon);
+}
+
+Result<> SliceImpl::compute_embeddings(std::span<const uint32_t> wanted,
+                                       std::span<float> embeddings) {
+  while (!wanted.empty()) {
+    const auto rows = wanted.first(std::min<size_t>(shape_.logits_rows, wanted.size()));
+    norm_rows(rows);
+    WEFT_CHECK(backend_.finish());
+    const size_t count = rows.size() * config_.hidden_dim;
+    backend_.read(embeddings.first(count), *head_rows_);
+    embeddings = embeddings.subspan(count);
+    wanted = wanted.subspan(rows.size());
+  }
+  return {};
 }
 
 Result<> SliceImpl::compute_logits(std::span<const uint32_t> wanted, std::span<float> logits) {
@@ -181,8 +212,7 @@ Result<> SliceImpl::compute_logits(std::span<const uint32_t> wanted, std::span<f
     const auto rows =
         wanted.subspan(done).first(std::min<size_t>(shape_.logits_rows, wanted.size() - done));
     const uint32_t count = uint32_t(rows.size());
-    backend_.gather_rows(*head_rows_, *scratch_.x, config_.hidden_dim, rows);
-    backend_.rms_norm(*head_rows_, *head_rows_, *weights_.output_norm, count, config_.norm_epsilon);
+    norm_rows(rows);
     const MatmulTarget target{&weights_.head(), logits_.get()};
     backend_.matmul({&target, 1}, *head_rows_, count);
     if (config_.logit_soft_cap > 0) {

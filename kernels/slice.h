@@ -30,6 +30,7 @@ struct SequenceRows {
   uint32_t first_position = 0;
   uint32_t row_count = 0;
   uint32_t logits_count = 0;  // logits wanted for the last so many rows (last stage only)
+  uint32_t embedding_count = 0;  // likewise: final hidden states, after the output norm
 };
 
 struct SliceBatch {
@@ -41,6 +42,7 @@ struct SliceBatch {
 struct SliceOutput {
   std::vector<float> hidden;  // [rows, hidden_dim] unless the slice holds the last layer
   std::vector<float> logits;  // [sum of logits_count, vocab] if it does
+  std::vector<float> embeddings;  // [sum of embedding_count, hidden_dim] if it does
 };
 
 // Memory a slice takes, before it is loaded: what the planner and `weft info` state.

@@ -22,6 +22,11 @@ Result<uint32_t> count_rows(const SliceBatch& batch) {
       return invalid(cat("session ", to_string(sequence.session), ": logits of ",
                          sequence.logits_count, " rows are wanted, it has ", sequence.row_count));
     }
+    if (sequence.embedding_count > sequence.row_count) {
+      return invalid(cat("session ", to_string(sequence.session), ": embeddings of ",
+                         sequence.embedding_count, " rows are wanted, it has ",
+                         sequence.row_count));
+    }
     rows += sequence.row_count;
     if (rows > kBatchRowsMax) {
       return invalid(cat("more than ", kBatchRowsMax, " rows in a batch; send it in parts"));
@@ -107,8 +112,9 @@ Result<BatchPlan> check_batch(const SliceBatch& batch, const BatchLimits& limits
     }
     WEFT_CHECK(extend(plan.spans[found->second], sequence, !added, limits));
     for (uint32_t i = 0; i < sequence.row_count; ++i) {
-      const bool wanted = sequence.row_count - i <= sequence.logits_count;
-      if (wanted) plan.wanted_rows.push_back(uint32_t(plan.positions.size()));
+      const uint32_t row = uint32_t(plan.positions.size()), left = sequence.row_count - i;
+      if (left <= sequence.logits_count) plan.wanted_rows.push_back(row);
+      if (left <= sequence.embedding_count) plan.embedding_rows.push_back(row);
       plan.positions.push_back(sequence.first_position + i);
       plan.span_of_row.push_back(found->second);
     }

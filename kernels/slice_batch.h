@@ -33,6 +33,7 @@ struct BatchPlan {
   std::vector<uint32_t> positions;    // [row_count]
   std::vector<uint32_t> span_of_row;  // [row_count], index into spans
   std::vector<uint32_t> wanted_rows;  // rows whose logits are wanted, ascending
+  std::vector<uint32_t> embedding_rows;  // rows whose final hidden states are, ascending
   std::vector<SessionSpan> spans;     // one per session
 };
 

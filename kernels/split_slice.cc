@@ -22,7 +22,9 @@ class SplitSlice final : public Slice {
   // If the second part fails the first one has advanced; the next rows roll it back.
   Result<SliceOutput> forward(const SliceBatch& batch) override {
     SliceBatch front = batch;
-    for (SequenceRows& sequence : front.sequences) sequence.logits_count = 0;
+    for (SequenceRows& sequence : front.sequences) {
+      sequence.logits_count = sequence.embedding_count = 0;
+    }
     WEFT_TRY(const SliceOutput between, front_->forward(front));
     SliceBatch back;
     back.sequences = batch.sequences;

@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "base/result.h"
 #include "base/sampling.h"
+#include "transport/message.h"
 
 namespace weft::mesh {
 
@@ -24,6 +25,9 @@ struct BatchSequence {
   uint32_t row_count = 0;       // at least 1
   uint32_t reserve_tokens = 0;  // KV positions to hold before its first rows run; kExhausted if not
   bool sample = false;          // last stage: draw a token from the last row's logits
+  // Last stage: no token is drawn; the rows of all of the session's batches are pooled, and with
+  // `sample` the vector is given.
+  transport::Pooling pooling = transport::Pooling::kNone;
   SamplingParams sampling;      // if sample; the drawn token's position is first + row_count
   std::vector<TokenId> history;     // if sample: tokens for the penalties, newest last
   std::vector<TokenId> tokens;      // first stage: [row_count]
@@ -42,6 +46,7 @@ struct SequenceOutput {
   SharedBytes hidden;          // [row_count, hidden_dim] f32, unless this is the last stage
   TokenId token = 0;           // last stage, if sample
   std::vector<TokenLogprob> logprobs = {};  // if asked for: of the token, then of the likeliest
+  std::vector<float> embedding = {};        // last stage, if sample and pooled: [hidden_dim]
 };
 
 struct BatchOutput {

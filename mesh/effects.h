@@ -82,6 +82,7 @@ struct SessionEnd {
   SessionId session;
   Result<FinishReason> result;
   Usage usage;
+  std::vector<float> embedding = {};  // of a pooled input that ended well (kStop): [hidden_dim]
 };
 
 // A hint from a member: where another one may be reached. Never a key.

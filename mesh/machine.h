@@ -74,6 +74,8 @@ struct GenerateRequest {
   uint32_t max_tokens = 0;      // 0: to the context's end
   SamplingParams sampling;
   std::vector<TokenId> end_tokens;  // any of them ends the answer
+  // Other than kNone: no answer is drawn, and SessionEnd brings the input's embedding.
+  transport::Pooling pooling = transport::Pooling::kNone;
 };
 
 // A part of a model's file to fetch, verified as a whole: the header, or one tensor.

@@ -17,17 +17,19 @@ uint32_t capacity(const transport::Propose& plan) {
   return std::min(plan.context_length, plan.kv_tokens);
 }
 
-// Can a stream with this prompt run on the plan?
-Result<> check_prompt(const std::vector<TokenId>& tokens, ModelId model,
+// Can a stream with this prompt run on the plan? One that is pooled needs no room for an answer.
+Result<> check_prompt(const std::vector<TokenId>& tokens, ModelId model, transport::Pooling pooling,
                       const transport::Propose& plan) {
   if (!model.is_zero() && model != plan.model) {
     return Error(ErrorCode::kUnavailable,
                  cat("the mesh serves ", plan.model_name, " now, another model than was asked"));
   }
-  if (tokens.size() >= capacity(plan)) {
+  const bool pooled = pooling != transport::Pooling::kNone;
+  if (tokens.size() >= capacity(plan) + size_t{pooled}) {
     return Error(ErrorCode::kInvalid,
-                 cat("the prompt has ", tokens.size(), " tokens, the context has room for ",
-                     capacity(plan), " with the answer"));
+                 cat("the ", pooled ? "input" : "prompt", " has ", tokens.size(),
+                     " tokens, the context has room for ", capacity(plan),
+                     pooled ? "" : " with the answer"));
   }
   for (const TokenId token : tokens) {
     if (token < 0 || uint32_t(token) >= plan.vocab_size) {
@@ -58,7 +60,7 @@ Result<SessionId> Sessions::open(GenerateRequest request, const NoPlan& none, Ti
   }
   WEFT_CHECK(check_sampling(request.sampling));
   if (plan_) {
-    WEFT_CHECK(check_prompt(request.tokens, request.model, *plan_));
+    WEFT_CHECK(check_prompt(request.tokens, request.model, request.pooling, *plan_));
   } else if (waiting() >= kWaitingMax) {
     return Error(ErrorCode::kUnavailable,
                  cat(none.why, " (", kWaitingMax, " requests wait for it already)"));
@@ -72,6 +74,7 @@ Result<SessionId> Sessions::open(GenerateRequest request, const NoPlan& none, Ti
   session.sampling = std::move(request.sampling);
   session.sampling.answer_begin = session.prompt_count;
   session.end_tokens = std::move(request.end_tokens);
+  session.pooling = request.pooling;
   session.opened = session.last_news = session.waiting_since = now;
   peak_ = std::max(peak_, sessions_.size());
   if (plan_) start(id, session, now);
@@ -96,9 +99,8 @@ void Sessions::start(SessionId id, Session& session, Time now) {
   if (session.first_token && session.tokens.size() >= capacity(*plan_)) {
     return end(id, FinishReason::kLength, now);
   }
-  if (const Result<> checked = check_prompt(session.tokens, session.model, *plan_); !checked.ok()) {
-    return end(id, checked.error(), now);
-  }
+  const Result<> checked = check_prompt(session.tokens, session.model, session.pooling, *plan_);
+  if (!checked.ok()) return end(id, checked.error(), now);
   session.model = plan_->model;
   session.at_stages = session.at_stages.value == 0 ? id : fresh_id();
   ++session.starts;
@@ -106,6 +108,7 @@ void Sessions::start(SessionId id, Session& session, Time now) {
   const uint64_t wanted = uint64_t{session.prompt_count} + session.max_tokens;
   session.limit = session.max_tokens == 0 ? capacity(*plan_)
                                           : uint32_t(std::min<uint64_t>(capacity(*plan_), wanted));
+  if (session.pooling != transport::Pooling::kNone) session.limit = session.prompt_count;
   session.sent = session.passed = 0;
   session.last_news = now;
   session.grammar_sent = false;
@@ -136,8 +139,9 @@ void Sessions::send_rows(Session& session) {
     const auto first = session.tokens.begin() + session.sent;
     const auto last = first + step.token_count;
     step.tokens.assign(first, last);
-    if (last == session.tokens.end()) {
-      step.sample = true;
+    step.pooling = session.pooling;
+    step.sample = last == session.tokens.end();
+    if (step.sample && session.pooling == transport::Pooling::kNone) {
       step.sampling = session.sampling;
       if (session.grammar_sent) {
         step.sampling.grammar.reset();
@@ -161,6 +165,10 @@ void Sessions::on_token(NodeId from, const transport::Token& token, Time now) {
   if (it == sessions_.end() || token.epoch != it->second.plan->epoch) return;
   Session& session = it->second;
   if (from != session.plan->stages.back().node) return;
+  const bool passed_rows = token.token == kNoToken && token.embedding.empty();
+  if (session.pooling != transport::Pooling::kNone && !passed_rows) {
+    return on_embedding(it, token, now);
+  }
   if (token.token == kNoToken) {
     if (token.position <= session.passed || token.position > session.sent) return;
     session.passed = token.position;
@@ -192,6 +200,22 @@ void Sessions::on_token(NodeId from, const transport::Token& token, Time now) {
   outbox_.emit(std::move(out));
   if (session.tokens.size() >= session.limit) return end(it->first, FinishReason::kLength, now);
   send_rows(session);
+}
+
+void Sessions::on_embedding(Entry entry, const transport::Token& token, Time now) {
+  const Session& session = entry->second;
+  if (token.position != session.tokens.size() || session.sent != session.tokens.size()) return;
+  const bool fits =
+      token.embedding.size() == session.plan->hidden_dim &&
+      std::all_of(token.embedding.begin(), token.embedding.end(),
+                  [](float value) { return std::isfinite(value); });
+  if (!fits) {
+    return end(entry->first,
+               Error(ErrorCode::kInternal, "the last stage gave an embedding of a wrong size, or "
+                                           "with values that are no finite numbers"),
+               now);
+  }
+  end(entry->first, FinishReason::kStop, now, token.embedding);
 }
 
 void Sessions::on_refused(NodeId from, const transport::Refused& refused, Time now) {
@@ -294,7 +318,8 @@ void Sessions::tick(Time now) {
   for (auto& [id, why] : late) end(id, Error(ErrorCode::kTimeout, std::move(why)), now);
 }
 
-void Sessions::end(SessionId id, Result<FinishReason> result, Time now) {
+void Sessions::end(SessionId id, Result<FinishReason> result, Time now,
+                   std::vector<float> embedding) {
   const auto it = sessions_.find(id);
   const Session& session = it->second;
   Usage usage;
@@ -309,7 +334,7 @@ void Sessions::end(SessionId id, Result<FinishReason> result, Time now) {
                                 {"code", error_code_name(result.error().code)},
                                 {"why", result.error().message}});
   }
-  outbox_.emit(SessionEnd{id, std::move(result), usage});
+  outbox_.emit(SessionEnd{id, std::move(result), usage, std::move(embedding)});
 }
 
 void Sessions::leave_plan(Session& session) {

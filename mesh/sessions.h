@@ -11,6 +11,8 @@
 // behind its newest token. A token depends on logits, parameters and position only, and logits on
 // no batch and no split, so among devices of one instruction set the text is as if nothing had
 // happened.
+//
+// A session whose rows are pooled has no answer: its one Token with an embedding ends it.
 #pragma once
 
 #include <algorithm>
@@ -81,6 +83,7 @@ class Sessions {
     uint32_t max_tokens = 0;  // 0: to the context's end
     SamplingParams sampling;
     std::vector<TokenId> end_tokens;
+    transport::Pooling pooling = transport::Pooling::kNone;
     Plan plan;            // that it runs on; null while it waits for one
     SessionId at_stages;  // its name there: a new one for each start, as stages forget none
     int starts = 0;  // since its newest token
@@ -109,7 +112,9 @@ class Sessions {
   // Lets go of its plan and frees the stages.
   void leave_plan(Session& session);
   // Ends and forgets the session; frees the stages unless it never reached them.
-  void end(SessionId id, Result<FinishReason> result, Time now);
+  void end(SessionId id, Result<FinishReason> result, Time now, std::vector<float> embedding = {});
+  // What the last stage says of a pooled session that is no progress: its end.
+  void on_embedding(Entry entry, const transport::Token& token, Time now);
 
   Outbox& outbox_;
   Random random_;

@@ -16,6 +16,10 @@ constexpr double kNewestShare = 0.2;  // of the newest batch in a moving average
 // A pause between streams is no part of their rhythm.
 constexpr double kDecodeEveryMaxS = 5;
 
+bool is_pooled(const BatchSequence& sequence) {
+  return sequence.pooling != transport::Pooling::kNone;
+}
+
 void average_in(double& average, double newest) {
   average += (average == 0 ? 1 : kNewestShare) * (newest - average);
 }
@@ -142,6 +146,7 @@ transport::Step Stage::cut(transport::Step& step, uint32_t count) {
   first.first_position = step.first_position;
   first.token_count = count;
   first.reserve_tokens = step.reserve_tokens;
+  first.pooling = step.pooling;
   if (!step.tokens.empty()) {
     first.tokens.assign(step.tokens.begin(), step.tokens.begin() + count);
     step.tokens.erase(step.tokens.begin(), step.tokens.begin() + count);
@@ -172,6 +177,7 @@ BatchSequence Stage::take_rows(SessionId id, Session& session, uint32_t rows_max
     sequence.row_count += step.token_count;
     sequence.reserve_tokens = std::max(sequence.reserve_tokens, step.reserve_tokens);
     sequence.sample = step.sample;
+    sequence.pooling = step.pooling;
     sequence.sampling = step.sampling;
     sequence.history = std::move(step.history);
     sequence.tokens.insert(sequence.tokens.end(), step.tokens.begin(), step.tokens.end());
@@ -179,7 +185,7 @@ BatchSequence Stage::take_rows(SessionId id, Session& session, uint32_t rows_max
   } while (!sequence.sample && !session.waiting.empty() && sequence.row_count < rows_max);
   queued_rows_ -= sequence.row_count;
   ++session.jobs;
-  session.decodes = sequence.sample && sequence.row_count == 1;
+  session.decodes = sequence.sample && !is_pooled(sequence) && sequence.row_count == 1;
   return sequence;
 }
 
@@ -272,6 +278,7 @@ void Stage::submit(BatchJob batch) {
     kept.row_count = sequence.row_count;
     kept.reserve_tokens = sequence.reserve_tokens;
     kept.sample = sequence.sample;
+    kept.pooling = sequence.pooling;
     kept.sampling = sequence.sampling;
     kept.history = sequence.history;
     job.sequences.push_back(std::move(kept));
@@ -308,6 +315,12 @@ Result<> Stage::check_output(const BatchSequence& sequence, const SequenceOutput
     }
     return {};
   }
+  if (is_pooled(sequence)) {
+    if (sequence.sample && output.embedding.size() != plan_->hidden_dim) {
+      return Error(ErrorCode::kInternal, "the slice gave an embedding of a wrong size");
+    }
+    return {};
+  }
   if (sequence.sample && (output.token < 0 || uint32_t(output.token) >= plan_->vocab_size)) {
     return Error(ErrorCode::kInternal, "the slice drew a token beyond the vocabulary");
   }
@@ -338,6 +351,8 @@ void Stage::on_batch_done(uint64_t number, Result<BatchOutput> result, Time now)
       fail(sequence.session, checked.error());
     } else {
       hand_on(sequence, result->sequences[i], session->second.head);
+      // No row follows: its cache is free for others before the head's Close comes.
+      if (is_pooled(sequence) && sequence.sample) drop(sequence.session);
     }
   }
 }
@@ -346,7 +361,9 @@ void Stage::hand_on(const BatchSequence& sequence, const SequenceOutput& output,
   const uint32_t end = sequence.first_position + sequence.row_count;
   if (is_last()) {
     transport::Token token{epoch(), sequence.session, end, kNoToken, {}};
-    if (sequence.sample) {
+    if (sequence.sample && is_pooled(sequence)) {
+      token.embedding = output.embedding;
+    } else if (sequence.sample) {
       token.token = output.token;
       token.logprobs = output.logprobs;
     }
@@ -366,6 +383,7 @@ void Stage::hand_on(const BatchSequence& sequence, const SequenceOutput& output,
     step.first_position = sequence.first_position + row;
     step.token_count = rows;
     step.reserve_tokens = sequence.reserve_tokens;
+    step.pooling = sequence.pooling;
     if (sequence.sample && row + rows == sequence.row_count) {
       step.sample = true;
       step.sampling = sequence.sampling;

@@ -16,7 +16,8 @@
 // later stages keep what comes together.
 //
 // A position that was already taken is a duplicate and changes nothing; a gap is Refused kInvalid.
-// A session is freed when its head closes it, dies or fails, or leaves it idle for kStageIdleMax.
+// A session is freed when its head closes it, dies or fails, or leaves it idle for kStageIdleMax;
+// one that is pooled, as soon as its last row is through.
 #pragma once
 
 #include <deque>

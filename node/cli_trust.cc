@@ -145,7 +145,7 @@ void add_trust_commands(CLI::App& app, CliContext& context) {
   invite_command->add_option("--dir", invite.dir, "where this device's keys are")
       ->capture_default_str();
   invite_command->add_option("--listen", invite.listen, "address of the temporary socket")
-      ->capture_default_str();
+      ->capture_default_str()->check(address_defect);
   invite_command->add_option("--interface", invite.interfaces, "announce only on these interfaces")
       ->allow_extra_args(false);
   invite_command->add_flag("--yes", invite.yes, "confirm without asking");
@@ -160,7 +160,8 @@ void add_trust_commands(CLI::App& app, CliContext& context) {
   join_command->add_option("--dir", join.dir, "where this device's keys and state will be")
       ->capture_default_str();
   join_command->add_option("--name", join.name, "this device's name")->capture_default_str();
-  join_command->add_option("--at", join.at, "ADDR:PORT that the invite shows, without multicast");
+  join_command->add_option("--at", join.at, "ADDR:PORT that the invite shows, without multicast")
+      ->check(address_defect);
   join_command->add_option("--interface", join.interfaces, "look only on these interfaces")
       ->allow_extra_args(false);
   join_command->add_flag("--json", join.json, "one JSON object on stdout");

@@ -6,6 +6,7 @@
 #include "crypto/random.h"
 #include "node/http_json.h"
 #include "node/mesh_json.h"
+#include "node/openai_embedding.h"
 #include "node/openai_request.h"
 #include "node/page.h"
 #include "node/plan_preview.h"
@@ -21,6 +22,7 @@ enum class Route {
   kNone,
   kChat,
   kCompletion,
+  kEmbeddings,
   kTokenize,
   kDetokenize,
   kModels,
@@ -36,6 +38,7 @@ enum class Route {
 Route route_of(std::string_view path) {
   if (path == "/v1/chat/completions") return Route::kChat;
   if (path == "/v1/completions") return Route::kCompletion;
+  if (path == "/v1/embeddings") return Route::kEmbeddings;
   if (path == "/tokenize") return Route::kTokenize;
   if (path == "/detokenize") return Route::kDetokenize;
   if (path == "/v1/models") return Route::kModels;
@@ -53,6 +56,7 @@ bool takes_post(Route route) {
   switch (route) {
     case Route::kChat:
     case Route::kCompletion:
+    case Route::kEmbeddings:
     case Route::kTokenize:
     case Route::kDetokenize:
     case Route::kWantModel:
@@ -118,6 +122,28 @@ Result<std::vector<Choice>> read_whole(ChoiceStreams streams,
   }
 }
 
+Result<std::vector<Embedding>> read_embeddings(
+    EmbeddingStream& stream, const OpenAiEmbedding& asked,
+    const std::function<std::optional<Error>()>& give_up) {
+  const size_t count = asked.request.inputs.size();
+  std::vector<Embedding> embeddings;
+  while (embeddings.size() < count) {
+    if (auto got = stream.next(kPollEvery)) {
+      if (!got->ok()) return got->error();
+      embeddings.push_back(std::move(**got));
+      const size_t dimensions = embeddings.back().values.size();
+      if (count * embedding_bytes(dimensions, asked.base64) > kEmbeddingBytesMax) {
+        return Error(ErrorCode::kInvalid,
+                     cat(count, " vectors of ", dimensions, " numbers are more than an answer of ",
+                         format_bytes(kEmbeddingBytesMax),
+                         "; send fewer inputs, or ask for base64 or fewer dimensions"));
+      }
+    }
+    if (auto reason = give_up()) return std::move(*reason);
+  }
+  return embeddings;
+}
+
 }  // namespace
 
 HttpResponse error_response(const ApiError& error) {
@@ -156,6 +182,7 @@ HttpResponse HttpApi::handle(const HttpRequest& request, const HttpCounters& cou
   switch (route_of(request.path)) {
     case Route::kChat: return complete(request, true, give_up);
     case Route::kCompletion: return complete(request, false, give_up);
+    case Route::kEmbeddings: return embed(request, give_up);
     case Route::kTokenize: return tokenize(request);
     case Route::kDetokenize: return detokenize(request);
     case Route::kModels: return json_response(models_json(service_.models(), started_));
@@ -206,6 +233,17 @@ HttpResponse HttpApi::complete(const HttpRequest& request, bool chat,
   return json_response(answer_json(head, *choices, with_logprobs));
 }
 
+HttpResponse HttpApi::embed(const HttpRequest& request, const GiveUp& give_up) const {
+  const auto parsed = parse_embedding_request(request.body);
+  if (!parsed.ok()) return error_response(parsed.error());
+  const std::string name = model_name(parsed->request.model);
+  const auto stream = service_.embed(parsed->request);
+  if (!stream.ok()) return error_response(stream.error());
+  const auto embeddings = read_embeddings(**stream, *parsed, give_up);
+  if (!embeddings.ok()) return error_response(embeddings.error());
+  return json_response(embeddings_json(name, *embeddings, parsed->base64));
+}
+
 HttpResponse HttpApi::tokenize(const HttpRequest& request) const {
   const auto parsed = parse_tokenize_request(request.body);
   if (!parsed.ok()) return error_response(parsed.error());
@@ -229,13 +267,16 @@ AnswerHead HttpApi::answer_head(const CompletionRequest& request) const {
   head.id = cat(request.chat ? "chatcmpl-" : "cmpl-",
                 to_string(crypto::random_id<NodeId>()).substr(0, 24));
   head.created = clock_.unix_seconds();
-  head.model = request.model;
-  if (head.model.empty()) {
-    for (const ServedModel& model : service_.models()) {
-      if (model.active) head.model = model.name;
-    }
-  }
+  head.model = model_name(request.model);
   return head;
+}
+
+std::string HttpApi::model_name(const std::string& asked) const {
+  if (!asked.empty()) return asked;
+  for (const ServedModel& model : service_.models()) {
+    if (model.active) return model.name;
+  }
+  return "";
 }
 
 HttpResponse HttpApi::want_model(const HttpRequest& request) const {

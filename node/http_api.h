@@ -52,6 +52,7 @@ class HttpApi {
  private:
   using GiveUp = std::function<std::optional<Error>()>;
   HttpResponse complete(const HttpRequest& request, bool chat, const GiveUp& give_up) const;
+  HttpResponse embed(const HttpRequest& request, const GiveUp& give_up) const;
   HttpResponse tokenize(const HttpRequest& request) const;
   HttpResponse detokenize(const HttpRequest& request) const;
   HttpResponse want_model(const HttpRequest& request) const;
@@ -59,6 +60,8 @@ class HttpApi {
   HttpResponse one_model(std::string_view name) const;
   HttpResponse health() const;
   AnswerHead answer_head(const CompletionRequest& request) const;
+  // The model that was asked for, or without one: that is served.
+  std::string model_name(const std::string& asked) const;
 
   Service& service_;
   SystemClock clock_;

@@ -24,6 +24,7 @@
 #include "mesh/machine.h"
 #include "node/backend_choice.h"
 #include "node/chat.h"
+#include "node/embeddings.h"
 #include "node/loader.h"
 #include "node/model_store.h"
 #include "node/peers.h"
@@ -71,6 +72,7 @@ class Node final : public Service {
   std::string failure() const;
 
   Result<std::unique_ptr<CompletionStream>> start(CompletionRequest request) override;
+  Result<std::unique_ptr<EmbeddingStream>> embed(EmbeddingRequest request) override;
   std::vector<ServedModel> models() override;
   Result<std::vector<TokenId>> tokenize(const std::string& model, const std::string& text,
                                         bool add_special, bool parse_special) override;
@@ -103,6 +105,10 @@ class Node final : public Service {
     mesh::GenerateRequest generate;
     AnswerShape shape;
   };
+  // Counts a request; the mesh as it is, if it can be asked for this model (empty: any).
+  Result<mesh::View> admit(const std::string& model);
+  // Hands it to the machine, whose thread it waits for.
+  Result<OpenedSession> open_session(mesh::GenerateRequest generate);
   Result<Prepared> prepare(const CompletionRequest& request, const ModelText& text);
   // The vocabulary of the model that is served; `model` must be its name, or empty.
   Result<std::shared_ptr<const ModelText>> served_text(const std::string& model);

@@ -113,7 +113,8 @@ void Node::carry_out(mesh::Effect& effect, Time now) {
             }
             const auto stream = streams_.find(e.session);
             if (stream == streams_.end()) return;
-            (void)stream->second->items.try_push(StreamEnd{e.result, e.usage});
+            (void)stream->second->items.try_push(
+                StreamEnd{e.result, e.usage, std::move(e.embedding)});
             streams_.erase(stream);
           },
           [&](mesh::LearnAddress& e) {
@@ -186,6 +187,9 @@ void Node::take_roster(Time now) {
   bool someone_left = false;
   for (const mesh::NodeView& node : machine_->view(now).nodes) {
     if (node.self || membership_->roster.find(node.node)) continue;
+    // It learns that it was revoked by the roster that lacks it, over the link that goes now.
+    (void)links_->send(node.node,
+                       transport::RosterUpdate{SharedBytes::adopt(membership_->roster.bytes())});
     links_->hang_up(node.node);
     peers_.forget(node.node);
     someone_left = true;

@@ -194,22 +194,22 @@ Result<std::string> Node::detokenize(const std::string& model,
   return served->tokenizer->decode(tokens, true);
 }
 
-Result<std::unique_ptr<CompletionStream>> Node::start(CompletionRequest request) {
-  const mesh::View now = view();
+Result<mesh::View> Node::admit(const std::string& model) {
+  mesh::View now = view();
   {
     std::lock_guard lock(mutex_);
     ++counters_.requests;
   }
-  if (!request.model.empty()) {
-    bool known = now.has_plan && now.plan.model_name == request.model;
-    for (const mesh::OfferView& offer : now.offers) known = known || offer.name == request.model;
+  if (!model.empty()) {
+    bool known = now.has_plan && now.plan.model_name == model;
+    for (const mesh::OfferView& offer : now.offers) known = known || offer.name == model;
     if (!known) {
-      return Error(ErrorCode::kNotFound, cat("the mesh has no model '", request.model, "'"));
+      return Error(ErrorCode::kNotFound, cat("the mesh has no model '", model, "'"));
     }
-    if (now.has_plan && now.plan.model_name != request.model) {
+    if (now.has_plan && now.plan.model_name != model) {
       return Error(ErrorCode::kUnavailable,
-                   cat("the mesh serves ", now.plan.model_name, " now; ask it to serve ",
-                       request.model, " with `weft run ", request.model, " --mesh`"));
+                   cat("the mesh serves ", now.plan.model_name, " now; ask it to serve ", model,
+                       " with `weft run ", model, " --mesh`"));
     }
   }
   // While a plan loads the request is handed on all the same: the machine lets it wait for a while,
@@ -218,37 +218,79 @@ Result<std::unique_ptr<CompletionStream>> Node::start(CompletionRequest request)
   if (const Health health = this->health(); !health.ok && !soon) {
     return Error(ErrorCode::kUnavailable, health.problem);
   }
-  WEFT_TRY(const auto text, model_text(now.plan.model));
-  WEFT_TRY(Prepared prepared, prepare(request, *text));
-  mesh::GenerateRequest& generate = prepared.generate;
-  const uint32_t prompt_tokens = uint32_t(generate.tokens.size());
-  generate.model = now.plan.model;
+  return now;
+}
 
-  struct Opened {
-    std::promise<Result<SessionId>> promise;
-  };
+Result<OpenedSession> Node::open_session(mesh::GenerateRequest generate) {
   auto queue = std::make_shared<TokenQueue>();
-  auto opened = std::make_shared<Opened>();
-  auto future = opened->promise.get_future();
+  auto opened = std::make_shared<std::promise<Result<SessionId>>>();
+  auto future = opened->get_future();
   const bool posted =
       post([this, queue, opened, generate = std::move(generate)](Time when) mutable {
         auto session = machine_->open(std::move(generate), when);
         if (session.ok()) streams_[*session] = queue;
-        opened->promise.set_value(std::move(session));
+        opened->set_value(std::move(session));
       });
   if (!posted) return busy();
   if (future.wait_for(kOpenTimeout) != std::future_status::ready) return busy();
   WEFT_TRY(const SessionId session, future.get());
+  return OpenedSession{std::move(queue), [this, session] {
+                         (void)post([this, session](Time when) {
+                           streams_.erase(session);
+                           machine_->cancel(session, when);
+                         });
+                       }};
+}
+
+Result<std::unique_ptr<CompletionStream>> Node::start(CompletionRequest request) {
+  WEFT_TRY(const mesh::View now, admit(request.model));
+  WEFT_TRY(const auto text, model_text(now.plan.model));
+  WEFT_TRY(Prepared prepared, prepare(request, *text));
+  const uint32_t prompt_tokens = uint32_t(prepared.generate.tokens.size());
+  prepared.generate.model = now.plan.model;
+  WEFT_TRY(OpenedSession session, open_session(std::move(prepared.generate)));
   // The tokenizer lives as long as the model text it came from.
   std::shared_ptr<const model::Tokenizer> tokenizer(text, text->tokenizer.get());
   return std::unique_ptr<CompletionStream>(std::make_unique<MeshStream>(
-      std::move(tokenizer), queue, request.stop, std::move(prepared.shape), prompt_tokens,
-      [this, session] {
-        (void)post([this, session](Time when) {
-          streams_.erase(session);
-          machine_->cancel(session, when);
-        });
-      }));
+      std::move(tokenizer), std::move(session.queue), request.stop, std::move(prepared.shape),
+      prompt_tokens, std::move(session.cancel)));
+}
+
+Result<std::unique_ptr<EmbeddingStream>> Node::embed(EmbeddingRequest request) {
+  WEFT_TRY(const mesh::View now, admit(request.model));
+  WEFT_TRY(const auto text, model_text(now.plan.model));
+  const model::GgufFile& file = text->stored->model->file();
+  if (request.dimensions > now.plan.hidden_dim) {
+    return Error(ErrorCode::kInvalid,
+                 cat("'dimensions' is ", request.dimensions, ", the model's vectors have ",
+                     now.plan.hidden_dim));
+  }
+  const uint32_t capacity = std::min(now.plan.context_length, now.plan.kv_tokens);
+  std::vector<mesh::GenerateRequest> inputs;
+  size_t total = 0;
+  for (EmbeddingInput& input : request.inputs) {
+    mesh::GenerateRequest& generate = inputs.emplace_back();
+    generate.model = now.plan.model;
+    generate.pooling = request.pooling.value_or(own_pooling(file));
+    if (const auto* words = std::get_if<std::string>(&input)) {
+      generate.tokens = embedding_tokens(file, *text->tokenizer, *words);
+    } else {
+      generate.tokens = std::move(std::get<std::vector<TokenId>>(input));
+    }
+    if (generate.tokens.size() > capacity) {
+      return Error(ErrorCode::kInvalid,
+                   cat("input ", inputs.size() - 1, " has ", generate.tokens.size(),
+                       " tokens, the context has room for ", capacity));
+    }
+    total += generate.tokens.size();
+    if (total > kEmbeddingTokensMax) {
+      return Error(ErrorCode::kInvalid, cat("the inputs have more than ", kEmbeddingTokensMax,
+                                            " tokens together; send them in several requests"));
+    }
+  }
+  return std::unique_ptr<EmbeddingStream>(std::make_unique<MeshEmbeddings>(
+      std::move(inputs), request.dimensions, now.plan.kv_tokens / 2,
+      [this](mesh::GenerateRequest generate) { return open_session(std::move(generate)); }));
 }
 
 }  // namespace weft::node

@@ -15,6 +15,7 @@
 #include "base/sampling.h"
 #include "mesh/effects.h"
 #include "mesh/view.h"
+#include "transport/message.h"
 
 namespace weft::node {
 
@@ -75,6 +76,27 @@ class CompletionStream {
   virtual std::optional<StreamEvent> next(Duration timeout) = 0;
 };
 
+// Embeddings as a client asks for them: a vector for each input, a text or its token ids.
+using EmbeddingInput = std::variant<std::string, std::vector<TokenId>>;
+struct EmbeddingRequest {
+  std::string model;                          // as in CompletionRequest
+  std::vector<EmbeddingInput> inputs;
+  std::optional<transport::Pooling> pooling;  // nothing: as the model's file says, or the mean
+  uint32_t dimensions = 0;                    // the first so many; 0: all
+};
+struct Embedding {
+  std::vector<float> values;  // of length 1
+  uint32_t tokens = 0;        // of the input
+};
+// The vectors on their way. Used by one thread at a time; destroying it cancels what still runs.
+class EmbeddingStream {
+ public:
+  virtual ~EmbeddingStream() = default;
+  // The next input's vector, in their order; nothing if it did not come within `timeout`. Nothing
+  // more comes after the last, or after an error.
+  virtual std::optional<Result<Embedding>> next(Duration timeout) = 0;
+};
+
 struct ServedModel {
   std::string name;
   bool active = false;      // the plan serves it now
@@ -106,6 +128,8 @@ class Service {
   // Errors: kNotFound (no such model), kInvalid (the prompt is over the context: says both numbers;
   // a bad parameter), kExhausted (the queue is full), kUnavailable (no plan can serve: says why).
   virtual Result<std::unique_ptr<CompletionStream>> start(CompletionRequest request) = 0;
+  // Errors as start(); kInvalid also for more dimensions than the model has.
+  virtual Result<std::unique_ptr<EmbeddingStream>> embed(EmbeddingRequest request) = 0;
   virtual std::vector<ServedModel> models() = 0;
   // A text's tokens and back, by the vocabulary of the model that is served (or the one that is
   // named, if it is that one). Errors as start().

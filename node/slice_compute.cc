@@ -134,7 +134,7 @@ void SliceCompute::carry_out(LoadRequest& request) {
                                                  ? slice->device_from - request.first_layer : 0},
                             {"slices", slices_.size() + 1}});
   const Epoch epoch = request.epoch;
-  slices_[epoch] = {std::move(request), std::move(slice->slice), slice->device_bytes, {}};
+  slices_[epoch] = {std::move(request), std::move(slice->slice), slice->device_bytes, {}, {}};
   calls_.loaded({epoch, {}, memory.weight_bytes + memory.kv_bytes + memory.scratch_bytes});
 }
 
@@ -214,6 +214,7 @@ void SliceCompute::carry_out(Release& release) {
   if (!on) return;
   on->slice->release(release.session);
   on->constraints.release(release.session);
+  on->poolings.release(release.session);
 }
 
 void SliceCompute::carry_out(Submit& submit) {
@@ -265,6 +266,30 @@ Result<mesh::BatchOutput> SliceCompute::run_batch(const mesh::BatchJob& batch) {
   return output;
 }
 
+void SliceCompute::finish_rows(Loaded& on, const mesh::BatchSequence& sequence,
+                               std::span<const float> logits, std::span<const float> embeddings,
+                               mesh::SequenceOutput& out) {
+  const model::Model& model = *on.request.model;
+  if (sequence.pooling != transport::Pooling::kNone) {
+    auto vector = on.poolings.take(sequence, embeddings, model.config().hidden_dim);
+    if (vector.ok()) {
+      out.embedding = std::move(*vector);
+    } else {
+      out.error = std::move(vector).error();
+    }
+  } else if (sequence.sample) {
+    auto drawn = on.constraints.draw(model.file(), sequence.session, logits, sequence.sampling,
+                                     sequence.history,
+                                     uint64_t(sequence.first_position) + sequence.row_count);
+    if (drawn.ok()) {
+      out.token = drawn->token;
+      out.logprobs = std::move(drawn->logprobs);
+    } else {
+      out.error = std::move(drawn).error();
+    }
+  }
+}
+
 Result<> SliceCompute::forward(Loaded& on, const mesh::BatchJob& batch,
                                const std::vector<size_t>& chosen,
                                std::vector<mesh::SequenceOutput>& outputs) {
@@ -272,8 +297,10 @@ Result<> SliceCompute::forward(Loaded& on, const mesh::BatchJob& batch,
   std::vector<float> hidden;
   for (const size_t i : chosen) {
     const mesh::BatchSequence& sequence = batch.sequences[i];
+    const bool draws = sequence.sample && sequence.pooling == transport::Pooling::kNone;
     slice_batch.sequences.push_back({sequence.session, sequence.first_position, sequence.row_count,
-                                     on.slice->last() && sequence.sample ? 1u : 0u});
+                                     on.slice->last() && draws ? 1u : 0u,
+                                     on.slice->last() ? Poolings::rows_wanted(sequence) : 0u});
     slice_batch.tokens.insert(slice_batch.tokens.end(), sequence.tokens.begin(),
                               sequence.tokens.end());
     for (const SharedBytes& piece : sequence.hidden) {
@@ -285,29 +312,24 @@ Result<> SliceCompute::forward(Loaded& on, const mesh::BatchJob& batch,
   WEFT_TRY(kernels::SliceOutput result, on.slice->forward(slice_batch));
 
   const model::ModelConfig& config = on.request.model->config();
-  size_t row = 0, logits_row = 0;
-  for (const size_t i : chosen) {
-    const mesh::BatchSequence& sequence = batch.sequences[i];
-    mesh::SequenceOutput& out = outputs[i];
+  std::span<const float> hidden_rows = result.hidden, logits = result.logits,
+                         embeddings = result.embeddings;
+  const auto take = [](std::span<const float>& from, size_t count) {
+    const auto taken = from.first(count);
+    from = from.subspan(count);
+    return taken;
+  };
+  for (size_t k = 0; k < chosen.size(); ++k) {
+    const mesh::BatchSequence& sequence = batch.sequences[chosen[k]];
+    const kernels::SequenceRows& asked = slice_batch.sequences[k];
+    mesh::SequenceOutput& out = outputs[chosen[k]];
     if (!on.slice->last()) {
-      const auto first = result.hidden.begin() + long(row * config.hidden_dim);
-      out.hidden = SharedBytes::adopt(
-          std::vector<float>(first, first + long(size_t(sequence.row_count) * config.hidden_dim)));
-    } else if (sequence.sample) {
-      const std::span<const float> logits(result.logits.data() + logits_row * config.vocab_size,
-                                          config.vocab_size);
-      auto drawn = on.constraints.draw(on.request.model->file(), sequence.session, logits,
-                                       sequence.sampling, sequence.history,
-                                       uint64_t(sequence.first_position) + sequence.row_count);
-      if (drawn.ok()) {
-        out.token = drawn->token;
-        out.logprobs = std::move(drawn->logprobs);
-      } else {
-        out.error = std::move(drawn).error();
-      }
-      ++logits_row;
+      const auto own = take(hidden_rows, size_t{sequence.row_count} * config.hidden_dim);
+      out.hidden = SharedBytes::adopt(std::vector<float>(own.begin(), own.end()));
+    } else {
+      finish_rows(on, sequence, take(logits, size_t{asked.logits_count} * config.vocab_size),
+                  take(embeddings, size_t{asked.embedding_count} * config.hidden_dim), out);
     }
-    row += sequence.row_count;
   }
   return {};
 }

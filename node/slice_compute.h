@@ -23,6 +23,7 @@
 #include "mesh/compute.h"
 #include "model/model.h"
 #include "node/constraints.h"
+#include "node/poolings.h"
 #include "node/trace.h"
 
 namespace weft::node {
@@ -111,6 +112,7 @@ class SliceCompute {
     std::unique_ptr<kernels::Slice> slice;
     uint64_t device_bytes = 0;
     Constraints constraints;
+    Poolings poolings;
   };
 
   void run();
@@ -129,6 +131,12 @@ class SliceCompute {
   void carry_out(Submit& submit);
   void carry_out(Release& release);
   Result<mesh::BatchOutput> run_batch(const mesh::BatchJob& batch);
+  // What the last stage makes of a sequence's rows.
+  //   logits      [vocab], if a token is to be drawn
+  //   embeddings  [Poolings::rows_wanted, hidden_dim]
+  static void finish_rows(Loaded& on, const mesh::BatchSequence& sequence,
+                          std::span<const float> logits, std::span<const float> embeddings,
+                          mesh::SequenceOutput& out);
   // Runs some of the batch's sequences; their outputs go into place.
   Result<> forward(Loaded& on, const mesh::BatchJob& batch, const std::vector<size_t>& chosen,
                    std::vector<mesh::SequenceOutput>& outputs);

@@ -29,6 +29,7 @@ struct StreamToken {
 struct StreamEnd {
   Result<mesh::FinishReason> result;
   mesh::Usage usage;
+  std::vector<float> embedding = {};  // as in mesh::SessionEnd
 };
 // Written by the mesh thread, read by one other.
 struct TokenQueue {

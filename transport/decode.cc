@@ -255,6 +255,8 @@ Result<Message> unpack(const wire::Step& m, const Owner& owner) {
   out.token_count = m.token_count();
   out.reserve_tokens = m.reserve_tokens();
   out.sample = m.sample();
+  if (m.pooling() >= kPoolings) return corrupt("a step with an unknown pooling");
+  out.pooling = Pooling(m.pooling());
   if (out.token_count == 0 || out.token_count > kStepTokensMax ||
       out.first_position > UINT32_MAX - out.token_count) {
     return corrupt("a step's positions are out of range");
@@ -286,6 +288,7 @@ Result<Message> unpack(const wire::Token& m, const Owner&) {
     const auto* one = m.logprobs()->Get(flatbuffers::uoffset_t(i));
     out.logprobs.push_back({one->token(), one->logprob()});
   }
+  if (m.embedding()) out.embedding.assign(m.embedding()->begin(), m.embedding()->end());
   return Message(std::move(out));
 }
 Result<Message> unpack(const wire::Close& m, const Owner&) {

@@ -128,14 +128,15 @@ Offset<wire::Sampling> pack(Builder& b, const SamplingParams& s) {
 
 Offset<wire::Step> pack(Builder& b, const Step& m) {
   Offset<wire::Sampling> sampling;
-  if (m.sample) sampling = pack(b, m.sampling);
+  if (m.sample && m.pooling == Pooling::kNone) sampling = pack(b, m.sampling);
   const auto history = b.CreateVector(m.history);
   const auto tokens = b.CreateVector(m.tokens);
   b.ForceVectorAlignment(m.hidden.size(), 1, 16);
   const auto hidden = pack_bytes(b, m.hidden.view());
   const auto head = pack_id(m.head);
   return wire::CreateStep(b, m.epoch.value, m.session.value, &head, m.first_position, m.token_count,
-                          m.reserve_tokens, m.sample, sampling, history, tokens, hidden);
+                          m.reserve_tokens, m.sample, sampling, history, tokens, hidden,
+                          uint8_t(m.pooling));
 }
 
 Offset<wire::Token> pack(Builder& b, const Token& m) {
@@ -145,7 +146,10 @@ Offset<wire::Token> pack(Builder& b, const Token& m) {
     for (const TokenLogprob& one : m.logprobs) packed.push_back({one.token, one.logprob});
     logprobs = b.CreateVectorOfStructs(packed);
   }
-  return wire::CreateToken(b, m.epoch.value, m.session.value, m.position, m.token, logprobs);
+  Offset<flatbuffers::Vector<float>> embedding;
+  if (!m.embedding.empty()) embedding = b.CreateVector(m.embedding);
+  return wire::CreateToken(b, m.epoch.value, m.session.value, m.position, m.token, logprobs,
+                           embedding);
 }
 Offset<wire::Close> pack(Builder& b, const Close& m) {
   return wire::CreateClose(b, m.epoch.value, m.session.value);

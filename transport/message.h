@@ -17,7 +17,8 @@
 namespace weft::transport {
 
 // 2: a Step's sampling has biases, penalties of the answer, a grammar; a Token has probabilities.
-inline constexpr uint32_t kProtocolVersion = 2;
+// 3: a Step may be pooled, and a Token have an embedding.
+inline constexpr uint32_t kProtocolVersion = 3;
 inline constexpr size_t kFrameBytesMax = 256 * 1024;
 // What a chunk of a file or of an activation may take of a frame; the rest is for the table.
 inline constexpr size_t kPayloadBytesMax = 240 * 1024;
@@ -163,6 +164,11 @@ struct Want {
   ModelId model;
 };
 
+// What becomes of an input's rows where no token is drawn: the last stage makes one vector of their
+// final hidden states, after the output norm.
+enum class Pooling : uint8_t { kNone, kMean, kLast };
+inline constexpr uint8_t kPoolings = 3;
+
 // Rows for a stage: tokens for the first, activations for the others. Self-contained, so a long
 // prompt is several Steps and needs no reassembly.
 struct Step {
@@ -172,8 +178,9 @@ struct Step {
   uint32_t first_position = 0;    // of the first row
   uint32_t token_count = 0;
   uint32_t reserve_tokens = 0;    // KV positions the session may come to need
-  bool sample = false;            // the last row's logits make a token
-  SamplingParams sampling;        // if sample
+  bool sample = false;            // the last row's logits make a token; or it ends what is pooled
+  Pooling pooling = Pooling::kNone;  // of every Step of such a session
+  SamplingParams sampling;        // if sample, and not pooled
   std::vector<TokenId>
       history;  // if sample and the penalty asks for it: tokens before, newest last
   std::vector<TokenId> tokens;    // first stage: [token_count]
@@ -185,6 +192,7 @@ struct Token {
   uint32_t position = 0;  // of the drawn token
   TokenId token = 0;
   std::vector<TokenLogprob> logprobs = {};  // if asked for: its own, then the likeliest ones'
+  std::vector<float> embedding = {};  // in place of a token, if pooled: [hidden_dim]
 };
 // The head ends a session; stages free its cache.
 struct Close {

@@ -40,11 +40,12 @@ void expect_invalid(const SliceBatch& batch, const std::string& word, bool takes
 
 TEST(CheckBatch, LaysRowsOutInOrderWithTheWantedOnesMarked) {
   const auto plan =
-      check_batch(tokens_batch({{kAlice, 5, 1, 1}, {kBob, 0, 3, 2}}), limits(true)).value();
+      check_batch(tokens_batch({{kAlice, 5, 1, 1}, {kBob, 0, 3, 2, 1}}), limits(true)).value();
   EXPECT_EQ(plan.row_count, 4u);
   EXPECT_THAT(plan.positions, ElementsAre(5, 0, 1, 2));
   EXPECT_THAT(plan.span_of_row, ElementsAre(0, 1, 1, 1));
   EXPECT_THAT(plan.wanted_rows, ElementsAre(0, 2, 3));
+  EXPECT_THAT(plan.embedding_rows, ElementsAre(3));
   ASSERT_EQ(plan.spans.size(), 2u);
   EXPECT_EQ(plan.spans[0].end, 6u);
   EXPECT_EQ(plan.spans[1].end, 3u);
@@ -92,8 +93,9 @@ TEST(CheckBatch, EmptyBatchesAndSequencesAreRefused) {
   expect_invalid(tokens_batch({{kBob, 0, 0, 0}}), "no rows");
 }
 
-TEST(CheckBatch, MoreLogitsThanRowsAreRefused) {
+TEST(CheckBatch, MoreLogitsOrEmbeddingsThanRowsAreRefused) {
   expect_invalid(tokens_batch({{kBob, 0, 2, 3}}), "logits of 3 rows");
+  expect_invalid(tokens_batch({{kBob, 0, 2, 0, 3}}), "embeddings of 3 rows");
 }
 
 TEST(CheckBatch, TokensOutsideTheVocabularyAreRefused) {

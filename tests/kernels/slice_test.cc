@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <limits>
 
 #include "tests/kernels/tiny_model.h"
@@ -96,6 +97,43 @@ TEST_F(SliceTest, ASplitModelPassesHiddenStatesAndGivesTheSameBytes) {
   const auto output = back->forward({{{kAlice, 0, 9, 1}}, {}, passed.hidden}).value();
   EXPECT_TRUE(output.hidden.empty());
   EXPECT_EQ(output.logits, alone(tokens));
+}
+
+// The head is a product with these rows, so they must be what the logits are made of.
+TEST_F(SliceTest, EmbeddingsAreTheRowsThatTheHeadReadsHoweverTheyAreCut) {
+  const auto tokens = tiny_.tokens(40);
+  const auto output = whole()->forward({{{kAlice, 0, 40, 40, 40}}, tokens, {}}).value();
+  ASSERT_EQ(output.embeddings.size(), 40u * 32);
+  const model::GgufFile& file = tiny_.get().file();
+  std::vector<float> table(61 * 32);
+  for (const model::GgufTensor& tensor : file.tensors()) {
+    if (tensor.name != "token_embd.weight") continue;
+    ASSERT_EQ(file.data(tensor).size(), table.size() * sizeof(float));
+    std::memcpy(table.data(), file.data(tensor).data(), file.data(tensor).size());
+  }
+  for (size_t row = 0; row < 40; ++row) {
+    for (size_t token = 0; token < 61; ++token) {
+      double logit = 0;
+      for (size_t d = 0; d < 32; ++d) {
+        logit += double{output.embeddings[row * 32 + d]} * table[token * 32 + d];
+      }
+      ASSERT_NEAR(output.logits[row * 61 + token], logit, 1e-4);
+    }
+  }
+
+  auto narrow = whole(256, 7);
+  EXPECT_EQ(narrow->forward({{{kAlice, 0, 40, 1, 40}}, tokens, {}}).value().embeddings,
+            output.embeddings);
+  auto front = load({.first_layer = 0, .last_layer = 2, .kv_tokens = 64});
+  auto back = load({.first_layer = 2, .last_layer = 3, .kv_tokens = 64});
+  std::vector<float> pieces;
+  for (const auto [first, count] : {std::pair(0u, 15u), std::pair(15u, 25u)}) {
+    const auto passed = run(*front, {{kBob, first, count, 0}}, part(tokens, first, count)).value();
+    const auto last = back->forward({{{kBob, first, count, 0, count}}, {}, passed.hidden}).value();
+    EXPECT_TRUE(last.logits.empty());
+    pieces.insert(pieces.end(), last.embeddings.begin(), last.embeddings.end());
+  }
+  EXPECT_EQ(pieces, output.embeddings);
 }
 
 TEST_F(SliceTest, AnEarlierPositionRollsASessionBack) {

@@ -39,8 +39,33 @@ inline TokenId draw(uint64_t value, const SamplingParams& sampling, uint32_t pos
   return TokenId(mix(mix(value, sampling.seed), position) % kVocab);
 }
 
+// A value as the floats of a hidden state.
+inline std::vector<float> parts_of(uint64_t value) {
+  std::vector<float> parts;
+  for (int part = 0; part < 4; ++part) parts.push_back(float(value >> (16 * part) & 0xFFFF));
+  return parts;
+}
+
+// One more row of a pooled input; the fake's mean is a sum.
+inline uint64_t pool(transport::Pooling pooling, uint64_t pooled, uint64_t value) {
+  return pooling == transport::Pooling::kMean ? pooled + value : value;
+}
+
+inline std::vector<float> expected_embedding(const GenerateRequest& request) {
+  std::vector<LayerState> states(kLayers);
+  uint64_t pooled = 0;
+  for (const TokenId token : request.tokens) {
+    uint64_t value = uint64_t(token) + 1;
+    for (uint32_t layer = 0; layer < kLayers; ++layer)
+      value = run_layer(layer, states[layer], value);
+    pooled = pool(request.pooling, pooled, value);
+  }
+  return parts_of(pooled);
+}
+
 // What the whole model answers on one node, with nothing in between.
 inline std::vector<TokenId> expected_answer(const GenerateRequest& request) {
+  if (request.pooling != transport::Pooling::kNone) return {};
   std::vector<LayerState> states(kLayers);
   std::vector<TokenId> all = request.tokens, answer;
   uint64_t value = 0;
@@ -110,6 +135,7 @@ class FakeCompute {
     std::vector<LayerState> layers;
     uint32_t next = 0;
     uint32_t reserved = 0;
+    uint64_t pooled = 0;
   };
   struct Slice {
     uint32_t first = 0, last = 0;
@@ -148,12 +174,15 @@ class FakeCompute {
       for (uint32_t layer = slice.first; layer < slice.last; ++layer) {
         value = run_layer(layer, session.layers[layer - slice.first], value);
       }
-      for (int part = 0; part < 4; ++part) hidden.push_back(float(value >> (16 * part) & 0xFFFF));
+      for (const float part : parts_of(value)) hidden.push_back(part);
+      session.pooled = pool(sequence.pooling, session.pooled, value);
     }
     session.next += sequence.row_count;
     if (slice.last < kLayers) {
       if (sequence.sample) violations_.push_back("asked a middle stage to sample");
       out.hidden = SharedBytes::adopt(std::move(hidden));
+    } else if (sequence.sample && sequence.pooling != transport::Pooling::kNone) {
+      out.embedding = parts_of(session.pooled);
     } else if (sequence.sample) {
       out.token = draw(value, sequence.sampling, session.next);
     }

@@ -128,8 +128,10 @@ class Chaos {
   void open_some(uint8_t number) {
     if (!up(number) || mesh_.paused(number)) return;
     for (uint64_t i = random_.below(4); i > 0; --i) {
-      const auto request = make_request(uint32_t(1 + random_.below(600)),
-                                        uint32_t(1 + random_.below(200)), random_.next());
+      auto request = make_request(uint32_t(1 + random_.below(600)),
+                                  uint32_t(1 + random_.below(200)), random_.next());
+      // One in four is pooled.
+      if (random_.below(4) == 0) request.pooling = transport::Pooling(1 + random_.below(2));
       outcome_.opened += mesh_.open(number, request).ok();
     }
   }

@@ -93,6 +93,7 @@ struct Stream {
   std::vector<TokenId> answer;
   std::optional<Result<FinishReason>> result;
   Usage usage;
+  std::vector<float> embedding;
   Time opened, ended;
   bool after_end = false;  // a token after its end
   bool out_of_order = false;
@@ -278,6 +279,10 @@ class Mesh {
         if (!prefix) list.push_back("a wrong token");
         const bool done = stream.result && stream.result->ok();
         if (done && stream.answer.size() != right.size()) list.push_back("an answer cut short");
+        const bool pooled = stream.request.pooling != transport::Pooling::kNone;
+        if (done && pooled && stream.embedding != expected_embedding(stream.request)) {
+          list.push_back("a wrong embedding");
+        }
       }
     }
     return list;
@@ -397,6 +402,7 @@ class Mesh {
     stream.after_end = stream.after_end || stream.result.has_value();
     stream.result = end.result;
     stream.usage = end.usage;
+    stream.embedding = end.embedding;
     stream.ended = now;
   }
   template <typename Other>

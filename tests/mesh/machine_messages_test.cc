@@ -203,14 +203,16 @@ TEST_F(MachineMessagesTest, RandomMessagesCrashNothingAndTheMeshServesOn) {
         any.token_count = uint32_t(number(4));
         any.reserve_tokens = uint32_t(number(100));
         any.sample = random.below(2);
+        any.pooling = transport::Pooling(random.below(transport::kPoolings));
         any.tokens.assign(random.below(5), TokenId(number(kVocab)));
         if (random.below(2)) any.hidden = SharedBytes::adopt(Bytes(random.below(64)));
         message = any;
         break;
       }
       case 1:
-        message =
-            transport::Token{epoch(), session, uint32_t(number(50)), TokenId(number(kVocab)), {}};
+        message = transport::Token{epoch(), session, uint32_t(number(50)),
+                                   TokenId(number(kVocab)), {},
+                                   std::vector<float>(random.below(6), 1.0f)};
         break;
       case 2:
         message = transport::Close{epoch(), session};

@@ -22,6 +22,7 @@ struct SmallModel {
   std::map<std::string, std::string> texts;
   std::map<std::string, uint32_t> numbers;
   std::map<std::string, float> fractions;
+  std::map<std::string, bool> flags;
   std::map<std::string, Tensor> tensors;
   std::vector<std::string> tokens;
   std::vector<int32_t> kinds;
@@ -73,6 +74,7 @@ struct SmallModel {
     for (const auto& [key, value] : texts) writer.text(key, value);
     for (const auto& [key, value] : numbers) writer.u32(key, value);
     for (const auto& [key, value] : fractions) writer.f32(key, value);
+    for (const auto& [key, value] : flags) writer.boolean(key, value);
     if (!tokens.empty()) writer.texts("tokenizer.ggml.tokens", tokens);
     if (!kinds.empty()) writer.integers("tokenizer.ggml.token_type", kinds);
     if (!merges.empty()) writer.texts("tokenizer.ggml.merges", merges);

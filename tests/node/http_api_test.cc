@@ -107,6 +107,36 @@ TEST_F(HttpApiTest, AnImpossibleGrammarOrSchemaIsRefusedWithItsPlace) {
   EXPECT_EQ(service_.streams_started, 0);
 }
 
+TEST_F(HttpApiTest, GivesAnEmbeddingPerInputInOrder) {
+  const HttpResponse answer = ask(
+      "POST", "/v1/embeddings", R"({"input":["a","b","c"],"dimensions":2,"pooling":"last"})");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  const Json json = Json::parse(answer.body);
+  EXPECT_EQ(json["model"], "fake") << "the one that is served";
+  EXPECT_EQ(json["usage"]["prompt_tokens"], 3);
+  ASSERT_EQ(json["data"].size(), 3u);
+  EXPECT_EQ(json["data"][2]["embedding"], Json::parse("[2, 2]"));
+  EXPECT_EQ(service_.last_embedding().pooling, transport::Pooling::kLast);
+  EXPECT_EQ(service_.live_streams, 0);
+}
+
+TEST_F(HttpApiTest, RefusesEmbeddingsThatCannotBeGiven) {
+  EXPECT_EQ(ask("GET", "/v1/embeddings").status, 405);
+  EXPECT_EQ(ask("POST", "/v1/embeddings", "{}").status, 400);
+  EXPECT_EQ(ask("POST", "/v1/embeddings", R"({"input":"a","model":"exhausted"})").status, 429);
+  EXPECT_EQ(ask("POST", "/v1/embeddings", R"({"input":["a","b"],"model":"breaks"})").status, 503);
+  const Json many = {{"input", std::vector<std::string>(600, "a")}};
+  const HttpResponse large = ask("POST", "/v1/embeddings", many.dump());
+  EXPECT_EQ(large.status, 400);
+  EXPECT_NE(large.body.find("base64 or fewer dimensions"), std::string::npos);
+  Json small = many;
+  small["encoding_format"] = "base64";
+  EXPECT_EQ(ask("POST", "/v1/embeddings", small.dump()).status, 200);
+  give_up_ = Error(ErrorCode::kUnavailable, "this node is stopping");
+  EXPECT_EQ(ask("POST", "/v1/embeddings", R"({"input":"a","model":"silent"})").status, 503);
+  EXPECT_EQ(service_.live_streams, 0);
+}
+
 TEST_F(HttpApiTest, TokenizesAndDetokenizes) {
   EXPECT_EQ(ask("POST", "/tokenize", R"({"content":"ab","add_special":true})").body,
             R"({"tokens":[1000,97,98]})");

@@ -109,6 +109,25 @@ class NodeTest : public ::testing::Test {
     EXPECT_TRUE(reply.ok()) << reply.error().message;
     return reply.ok() ? *reply : Reply();
   }
+  // Asks again as answer() does.
+  static std::vector<Embedding> embed(Node& node, const EmbeddingRequest& request) {
+    std::vector<Embedding> embeddings;
+    std::optional<Error> error;
+    const bool ended = test::wait_until([&] {
+      embeddings.clear();
+      auto stream = node.embed(request);
+      error = stream.ok() ? std::nullopt : std::optional(stream.error());
+      while (!error && embeddings.size() < request.inputs.size()) {
+        auto got = (*stream)->next(seconds(20));
+        if (!got) return false;
+        if (!got->ok()) error = got->error();
+        if (got->ok()) embeddings.push_back(std::move(**got));
+      }
+      return !error || error->code != ErrorCode::kUnavailable;
+    });
+    EXPECT_TRUE(ended && !error) << (error ? error->message : "no vector came");
+    return embeddings;
+  }
   // What one process computes without any mesh.
   Answer expected() {
     EngineOptions engine_options;
@@ -176,7 +195,78 @@ TEST_F(NodeTest, OneNodeAloneServesItsModelAndCountsWhatItDid) {
   EXPECT_EQ(node->want_model("none").error().code, ErrorCode::kNotFound);
 }
 
+std::vector<std::vector<float>> values_of(const std::vector<Embedding>& embeddings) {
+  std::vector<std::vector<float>> values;
+  for (const Embedding& one : embeddings) values.push_back(one.values);
+  return values;
+}
+
+TEST_F(NodeTest, EmbeddingsAreOfLengthOneAndTheirInputsBounded) {
+  create_mesh("desk");
+  NodeOptions alone = options("desk");
+  alone.model_dirs = {models_};
+  const auto node = start(alone);
+  ASSERT_TRUE(node && becomes_ready(*node));
+  EmbeddingRequest request;
+  request.inputs = {std::string("the lamp"), std::string("a robot in the hall"),
+                    std::string("the lamp")};
+  const auto embeddings = embed(*node, request);
+  ASSERT_EQ(embeddings.size(), 3u);
+  const uint32_t dim = node->view().plan.hidden_dim;
+  for (const Embedding& one : embeddings) {
+    ASSERT_EQ(one.values.size(), dim);
+    double square_sum = 0;
+    for (const float value : one.values) square_sum += double{value} * value;
+    EXPECT_NEAR(square_sum, 1, 1e-6);
+  }
+  EXPECT_EQ(embeddings[0].values, embeddings[2].values);
+  EXPECT_NE(embeddings[0].values, embeddings[1].values);
+  EXPECT_EQ(embeddings[0].tokens, unwrap(node->tokenize("", "the lamp", true, false)).size());
+
+  // The vector of the last token is no mean, but that of one token is both.
+  request.inputs = {unwrap(node->tokenize("", "the lamp", true, false)), std::vector<TokenId>{5}};
+  request.pooling = transport::Pooling::kMean;
+  const auto mean = values_of(embed(*node, request));
+  request.pooling = transport::Pooling::kLast;
+  const auto last = values_of(embed(*node, request));
+  EXPECT_EQ(mean[0], embeddings[0].values) << "the file says nothing: the mean";
+  EXPECT_NE(mean[0], last[0]);
+  EXPECT_EQ(mean[1], last[1]);
+  request.dimensions = 4;
+  EXPECT_EQ(values_of(embed(*node, request))[0], unit_vector(last[0], 4));
+
+  const auto refusal = [&](EmbeddingInput input, uint32_t dimensions = 0) {
+    EmbeddingRequest wrong;
+    wrong.inputs = {std::vector<TokenId>{1}, std::move(input)};
+    wrong.dimensions = dimensions;
+    const auto stream = node->embed(std::move(wrong));
+    if (stream.ok()) return std::string("it was accepted");
+    EXPECT_EQ(stream.error().code, ErrorCode::kInvalid);
+    return stream.error().message;
+  };
+  EXPECT_THAT(refusal(std::vector<TokenId>{1}, dim + 1), HasSubstr(cat("have ", dim)));
+  EXPECT_THAT(refusal(std::vector<TokenId>(513, 1)), HasSubstr("input 1 has 513 tokens"));
+  EmbeddingRequest many;
+  many.inputs.assign(kEmbeddingTokensMax / 500 + 1, std::vector<TokenId>(500, 1));
+  EXPECT_THAT(node->embed(many).error().message, HasSubstr("300000 tokens"));
+  EXPECT_TRUE(test::wait_until([&] {
+    const mesh::View view = node->view();
+    return view.sessions.empty() && view.stage_sessions == 0;
+  }));
+}
+
 TEST_F(NodeTest, TwoNodesJoinedByASeedPeerShareAPlanAndAnswerAlike) {
+  EmbeddingRequest inputs;
+  for (uint32_t i = 1; i <= 20; ++i) inputs.inputs.push_back(std::vector<TokenId>(i * 12, 7));
+  std::vector<std::vector<float>> vectors;
+  {
+    create_mesh("solo");
+    NodeOptions solo = options("solo");
+    solo.model_dirs = {models_};
+    const auto alone = start(solo);
+    ASSERT_TRUE(alone && becomes_ready(*alone));
+    vectors = values_of(embed(*alone, inputs));
+  }
   create_mesh("desk");
   join("shelf", "desk");
   NodeOptions first = options("desk");
@@ -203,7 +293,30 @@ TEST_F(NodeTest, TwoNodesJoinedByASeedPeerShareAPlanAndAnswerAlike) {
   const std::string text = expected().text;
   EXPECT_EQ(answer(*desk).text, text);
   EXPECT_EQ(answer(*shelf).text, text);
+  EXPECT_EQ(values_of(embed(*desk, inputs)), vectors);
+  EXPECT_EQ(values_of(embed(*shelf, inputs)), vectors);
   EXPECT_GT(shelf->counters().bytes_in, 0u);
+}
+
+TEST_F(NodeTest, ARevokedNodeIsToldAndEnds) {
+  create_mesh("desk");
+  join("shelf", "desk");
+  const auto desk = start(options("desk"));
+  ASSERT_TRUE(desk);
+  NodeOptions second = options("shelf");
+  second.seed_peers = {cat("127.0.0.1:", desk->mesh_port())};
+  const auto shelf = start(second);
+  ASSERT_TRUE(shelf);
+  // Both ways: the word goes out over the desk's own link.
+  ASSERT_TRUE(test::wait_until([&] {
+    const mesh::View view = desk->view();
+    return view.nodes.size() == 2 && view.nodes[0].link_up && view.nodes[1].link_up;
+  }));
+  ASSERT_TRUE(trust("desk").revoke("shelf").ok());
+  EXPECT_TRUE(test::wait_until([&] { return !shelf->failure().empty(); }));
+  EXPECT_THAT(shelf->failure(), HasSubstr("was revoked"));
+  EXPECT_TRUE(test::wait_until([&] { return desk->view().nodes.size() == 1; }));
+  EXPECT_EQ(desk->failure(), "");
 }
 
 TEST_F(NodeTest, AStrangersHandshakeIsRefusedAndCounted) {

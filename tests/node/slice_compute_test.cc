@@ -106,6 +106,37 @@ TEST_F(SliceComputeTest, TwoSessionsInOneBatchGiveWhatEachGivesAlone) {
   EXPECT_GT(together->elapsed_s, 0);
 }
 
+TEST_F(SliceComputeTest, AnInputIsPooledOverItsBatchesAndBesideStreams) {
+  ASSERT_TRUE(load(1, 256).ok());
+  for (const auto pooling : {transport::Pooling::kMean, transport::Pooling::kLast}) {
+    const auto input = [&](uint64_t session) {
+      mesh::BatchSequence sequence = prompt(session, 9, 1);
+      sequence.pooling = pooling;
+      return sequence;
+    };
+    const auto whole = run(1, {input(1)});
+    compute_.release(Epoch{1}, SessionId{1});
+    ASSERT_TRUE(whole.ok());
+    const std::vector<float>& vector = whole->sequences[0].embedding;
+    ASSERT_EQ(vector.size(), 32u);
+    EXPECT_NE(vector, std::vector<float>(32));
+
+    mesh::BatchSequence first = input(2), rest = input(2);
+    first.tokens.resize(first.row_count = 4);
+    first.sample = false;
+    rest.first_position = 4;
+    rest.tokens.erase(rest.tokens.begin(), rest.tokens.begin() + 4);
+    rest.row_count = 5;
+    const auto begun = run(1, {prompt(3, 5, 2), first});
+    const auto ended = run(1, {rest, prompt(4, 5, 2)});
+    ASSERT_TRUE(begun.ok() && ended.ok());
+    EXPECT_TRUE(begun->sequences[1].embedding.empty());
+    EXPECT_EQ(ended->sequences[0].embedding, vector);
+    EXPECT_EQ(begun->sequences[0].token, ended->sequences[1].token);
+    for (const uint64_t session : {2, 3, 4}) compute_.release(Epoch{1}, SessionId{session});
+  }
+}
+
 TEST_F(SliceComputeTest, OneSequencesErrorDoesNotSpoilTheOther) {
   ASSERT_TRUE(load(1).ok());
   const auto alone = run(1, {prompt(1, 5, 1)});

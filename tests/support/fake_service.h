@@ -50,6 +50,18 @@ class FakeService final : public node::Service {
     ++streams_started;
     return std::unique_ptr<node::CompletionStream>(std::make_unique<Stream>(*this, request));
   }
+  // A vector of kEmbeddingDim numbers for each input, of which each has a token.
+  static constexpr uint32_t kEmbeddingDim = 4096;
+  node::EmbeddingRequest last_embedding() {
+    std::lock_guard lock(mutex_);
+    return last_embedding_;
+  }
+  Result<std::unique_ptr<node::EmbeddingStream>> embed(node::EmbeddingRequest request) override {
+    std::lock_guard lock(mutex_);
+    last_embedding_ = request;
+    if (request.model == "exhausted") return Error(ErrorCode::kExhausted, "as the test wants it");
+    return std::unique_ptr<node::EmbeddingStream>(std::make_unique<Vectors>(*this, request));
+  }
   std::vector<node::ServedModel> models() override {
     return {{"fake", true, 1234, 2048}, {"silent", false, 99, 0}};
   }
@@ -126,7 +138,35 @@ class FakeService final : public node::Service {
     bool ended_ = false;
   };
 
+  class Vectors final : public node::EmbeddingStream {
+   public:
+    Vectors(FakeService& service, const node::EmbeddingRequest& request)
+        : service_(service), request_(request) {
+      ++service_.live_streams;
+    }
+    ~Vectors() override { --service_.live_streams; }
+
+    std::optional<Result<node::Embedding>> next(Duration timeout) override {
+      if (request_.model == "silent") {
+        std::this_thread::sleep_for(timeout);
+        return std::nullopt;
+      }
+      if (request_.model == "breaks" && at_ == 1) {
+        return Result<node::Embedding>(Error(ErrorCode::kUnavailable, "a node was lost"));
+      }
+      const uint32_t dim = request_.dimensions ? request_.dimensions : kEmbeddingDim;
+      return Result<node::Embedding>(
+          node::Embedding{std::vector<float>(dim, float(at_++)), 1});
+    }
+
+   private:
+    FakeService& service_;
+    const node::EmbeddingRequest request_;
+    size_t at_ = 0;
+  };
+
   std::mutex mutex_;
+  node::EmbeddingRequest last_embedding_;
   node::CompletionRequest last_;
   std::string wanted_;
 };

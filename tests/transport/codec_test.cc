@@ -82,6 +82,7 @@ std::vector<Message> samples() {
   tokens.tokens = {11, 12};
   tokens.sample = false;
   tokens.sampling = {};
+  tokens.pooling = Pooling::kLast;
   Manifest manifest;
   manifest.file_bytes = 1000;
   manifest.tensors.resize(3);
@@ -98,6 +99,7 @@ std::vector<Message> samples() {
           sample_step(),
           tokens,
           Token{{9}, {77}, 8, 1234, {{1234, -0.5f}, {7, -1.5f}}},
+          Token{{9}, {77}, 8, -1, {}, {0.5f, -2, 1e-30f}},
           Close{{9}, {77}},
           Refused{{9}, {77}, ErrorCode::kExhausted, "full"},
           ManifestRequest{sample_offer().model},
@@ -135,6 +137,20 @@ TEST(Codec, AStepKeepsItsActivationsBitForBitAndAligned) {
   EXPECT_EQ(std::vector<float>(step.hidden.floats().begin(), step.hidden.floats().end()),
             (std::vector<float>{1, 2, 3, -4.5f}));
   EXPECT_EQ(step.history, sample_step().history);
+}
+
+TEST(Codec, APooledStepAndItsEmbeddingComeBack) {
+  Step step = sample_step();
+  step.pooling = Pooling::kMean;
+  const auto back = decode(*encode(step, node_id(1), 1));
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(std::get<Step>(back->message).pooling, Pooling::kMean);
+  EXPECT_TRUE(std::get<Step>(back->message).sample);
+  EXPECT_EQ(std::get<Step>(back->message).sampling, SamplingParams{}) << "it draws nothing";
+  const Token token{{9}, {77}, 8, -1, {}, {0.5f, -2, 1e-30f}};
+  const auto said = decode(*encode(token, node_id(1), 1));
+  ASSERT_TRUE(said.ok());
+  EXPECT_EQ(std::get<Token>(said->message).embedding, token.embedding);
 }
 
 TEST(Codec, WhatIsDecodedViewsTheFrameAndKeepsItAlive) {
@@ -218,6 +234,9 @@ TEST(Codec, AStepWhoseShapeDiffersFromItsPayloadIsRefused) {
   step = sample_step();
   step.history.resize(kHistoryMax + 1);
   expect_refused(step, "history");
+  step = sample_step();
+  step.pooling = Pooling(kPoolings);
+  expect_refused(step, "pooling");
 }
 
 TEST(Codec, APlanThatLeavesLayersOutIsRefused) {

@@ -47,10 +47,55 @@ const checks = {
     assert.equal(choice.message.content, null);
     assert.equal(choice.message.tool_calls.length, 1);
     checkCall(choice.message.tool_calls[0]);
+  },
+  async "a call and its result go back to the model"() {
+    const called = await create({ tools, tool_choice: { type: "function", function: { name: "add" } } });
+    const { message } = called.choices[0];
+    const result = (content) => ({ role: "tool", tool_call_id: message.tool_calls[0].id, content });
+    const asked = await create({ messages, max_tokens: 20 });
+    const call = await create({ messages: [...messages, message], max_tokens: 20 });
+    const told = [...messages, message, result("The sum is 85.")];
+    const answer = await create({ messages: told, max_tokens: 20 });
+    assert.ok(asked.usage.prompt_tokens < call.usage.prompt_tokens, "the call is in the prompt");
+    assert.ok(call.usage.prompt_tokens < answer.usage.prompt_tokens, "and so is its result");
+    let streamed = "";
+    for await (const chunk of await create({ messages: told, max_tokens: 20, stream: true })) {
+      streamed += chunk.choices[0]?.delta.content ?? "";
+    }
+    assert.equal(streamed, answer.choices[0].message.content);
 
-    const result = { role: "tool", tool_call_id: choice.message.tool_calls[0].id, content: "85" };
-    const next = await create({ messages: [...messages, choice.message, result] });
-    assert.ok(["stop", "length", "tool_calls"].includes(next.choices[0].finish_reason));
+    // With the tools still offered, and one to be called: the next round of the loop.
+    const again = await create({
+      messages: told, tools: tools.slice(0, 1), tool_choice: "required", parallel_tool_calls: false,
+    });
+    assert.equal(again.choices[0].finish_reason, "tool_calls");
+    for (const call of again.choices[0].message.tool_calls) checkCall(call);
+    await assert.rejects(create({ messages: [...messages, { role: "tool", content: 5 }] }),
+                         OpenAI.BadRequestError);
+  },
+  async "the client's own loop runs the tool"() {
+    const given = [];
+    const add = (call) => {
+      given.push(call);
+      return "85";
+    };
+    const { parameters } = tools[0].function;
+    const runner = client.chat.completions.runTools({
+      model, messages, temperature: 0, max_tokens: 300,
+      tools: [{ type: "function", function: { name: "add", parameters, parse: JSON.parse, function: add } }],
+      tool_choice: { type: "function", function: { name: "add" } },
+    });
+    await runner.done();
+    assert.equal(given.length, 1);
+    assert.deepEqual(Object.keys(given[0]), ["unit", "a"]);
+    const result = runner.messages.at(-1);
+    assert.equal(result.role, "tool");
+    assert.equal(result.content, "85");
+  },
+  async "a model that may call says whether it has"() {
+    const { finish_reason, message } = (await create({ tools, max_tokens: 60 })).choices[0];
+    assert.equal(finish_reason === "tool_calls", message.tool_calls !== undefined);
+    if (!message.tool_calls) assert.ok(message.content.length > 0);
   },
   async "a tool is called in a stream"() {
     const stream = await create({
@@ -108,6 +153,31 @@ const checks = {
       assert.ok(given.steps.length >= 1 && given.steps.every((step) => typeof step === "boolean"));
     }
   },
+  async "a schema holds in a stream, and makes the same answer"() {
+    const schema = {
+      type: "object",
+      properties: { name: { type: "string", maxLength: 8 }, sum: { type: "integer", minimum: 0, maximum: 9 } },
+      required: ["name", "sum"],
+      additionalProperties: false,
+    };
+    const asked = { response_format: { type: "json_schema", json_schema: { name: "n", strict: true, schema } } };
+    const whole = (await create(asked)).choices[0].message.content;
+    const stream = client.chat.completions.stream({ model, messages, temperature: 0, max_tokens: 300, ...asked });
+    const streamed = await stream.finalChatCompletion();
+    assert.equal(streamed.choices[0].message.content, whole);
+    assert.equal(streamed.choices[0].finish_reason, "stop");
+    const given = JSON.parse(whole);
+    assert.deepEqual(Object.keys(given), ["name", "sum"]);
+    assert.ok(typeof given.name === "string" && [...given.name].length <= 8);
+    assert.ok(Number.isInteger(given.sum) && given.sum >= 0 && given.sum <= 9);
+  },
+  async "json_object is an object"() {
+    const answer = await create({ response_format: { type: "json_object" }, max_tokens: 200 });
+    const { finish_reason, message } = answer.choices[0];
+    // The model may not find its end; then it is the beginning of one.
+    if (finish_reason === "stop") assert.equal(Object.prototype.toString.call(JSON.parse(message.content)), "[object Object]");
+    else assert.match(message.content, /^\s*\{/);
+  },
   async "a grammar leaves two answers"() {
     const answer = await create({ grammar: 'root ::= "yes" | "no"' });
     assert.ok(["yes", "no"].includes(answer.choices[0].message.content));
@@ -136,6 +206,23 @@ const checks = {
     }
     const text = Buffer.from(content.flatMap((token) => token.bytes)).toString();
     assert.equal(text, answer.choices[0].message.content);
+
+    const streamed = [];
+    const stream = await create({ logprobs: true, top_logprobs: 3, max_tokens: 8, stream: true });
+    for await (const chunk of stream) {
+      streamed.push(...(chunk.choices[0]?.logprobs?.content ?? []));
+    }
+    assert.deepEqual(streamed, content);
+
+    const legacy = await client.completions.create({
+      model, prompt: "The lamp", max_tokens: 6, temperature: 0, logprobs: 2,
+    });
+    const { tokens, token_logprobs, top_logprobs } = legacy.choices[0].logprobs;
+    assert.equal(tokens.join(""), legacy.choices[0].text);
+    assert.equal(token_logprobs.length, tokens.length);
+    top_logprobs.forEach((top, i) => {
+      assert.ok(Math.abs(Math.max(...Object.values(top)) - token_logprobs[i]) < 1e-6);
+    });
   },
   async "several choices are given, streamed too"() {
     const answer = await create({ n: 3, temperature: 1.2, seed: 7, max_tokens: 12 });

@@ -51,6 +51,16 @@ void wipe_argument(std::string_view text) {
   }
 }
 
+std::string address_defect(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  const auto port = colon == std::string::npos
+                        ? Result<uint64_t>(Error(ErrorCode::kInvalid, ""))
+                        : parse_u64(std::string_view(text).substr(colon + 1));
+  if (colon != 0 && port.ok() && *port <= 65535) return "";
+  return cat("'", printable(text),
+             "' is no address; write ADDR:PORT with a port up to 65535, as 127.0.0.1:7070");
+}
+
 bool interrupted() { return interrupt_seen.load(); }
 
 void clear_interrupt() {

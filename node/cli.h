@@ -24,6 +24,10 @@ void add_model_commands(CLI::App& app, CliContext& context);  // run bench logit
 void add_trust_commands(CLI::App& app, CliContext& context);  // init invite join members revoke
 void add_mesh_commands(CLI::App& app, CliContext& context);   // up status plan
 
+// For an option's check(): why a text is no ADDR:PORT, which makes it a usage error; empty if it is
+// one. What stands at ADDR is its user's to read.
+std::string address_defect(const std::string& text);
+
 // Runs a command's work: an error is printed as "weft: <message>" and makes the exit code 1.
 void run_command(CliContext& context, const std::function<Result<>()>& work);
 

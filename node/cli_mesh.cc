@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "node/api_key.h"
 #include "node/backend_choice.h"
 #include "node/cli.h"
 #include "node/command_plan.h"
@@ -42,17 +43,10 @@ struct StatusOptions {
   bool ready = false;
 };
 
-Result<> check_address(const std::string& text, const char* flag) {
-  const size_t colon = text.rfind(':');
-  const auto port = colon == std::string::npos
-                        ? Result<uint64_t>(Error(ErrorCode::kInvalid, ""))
-                        : parse_u64(std::string_view(text).substr(colon + 1));
-  if (colon == 0 || !port.ok() || *port > 65535) {
-    return Error(ErrorCode::kInvalid,
-                 cat(flag, " ", text,
-                     ": write ADDR:PORT with a port up to 65535, as 127.0.0.1:7070"));
-  }
-  return {};
+// As address_defect, for where HTTP is to listen.
+std::string listen_defect(const std::string& text) {
+  const auto address = parse_listen_address(text);
+  return address.ok() ? "" : address.error().message;
 }
 
 // A device without a mesh: makes one if the owner agrees.
@@ -100,8 +94,6 @@ class AddressFile {
 };
 
 Result<> run_up(UpOptions& options) {
-  WEFT_CHECK(check_address(options.http, "--http"));
-  WEFT_CHECK(check_address(options.node.mesh_address, "--mesh"));
   if (!options.memory.empty()) {
     WEFT_TRY(options.node.memory_bytes, parse_bytes(options.memory));
   }
@@ -117,8 +109,7 @@ Result<> run_up(UpOptions& options) {
   http.address = options.http;
   http.allowed_hosts = options.allowed_hosts;
   if (!options.api_key_file.empty()) {
-    WEFT_TRY(const Bytes key, read_file(options.api_key_file, 4096));
-    http.api_key = std::string(trim(as_text(key)));
+    WEFT_TRY(http.api_key, read_api_key(options.api_key_file));
   }
   WEFT_CHECK(check_http_options(http));  // before anything is made, measured or announced
   WEFT_CHECK(ensure_mesh(options));
@@ -172,7 +163,8 @@ void add_status_commands(CLI::App& app, CliContext& context) {
   auto* plan = app.add_subcommand("plan", "how the model is split, how fast it should be, and why");
   for (CLI::App* command : {status, plan}) {
     command->add_option("--dir", options->dir, "the running node's folder")->capture_default_str();
-    command->add_option("--http", options->http, "its ADDR:PORT, if not the one in the folder");
+    command->add_option("--http", options->http, "its ADDR:PORT, if not the one in the folder")
+        ->check(address_defect);
     command->add_option("--api-key-file", options->api_key_file, "the key that the node wants");
     command->add_flag("--json", options->json, "one JSON object on stdout");
   }
@@ -193,9 +185,10 @@ void add_mesh_commands(CLI::App& app, CliContext& context) {
   command->add_option("--dir", up.node.dir, "where this device's keys and state are")
       ->capture_default_str();
   command->add_option("--name", up.name, "its name, if a mesh is made now")->capture_default_str();
-  command->add_option("--http", up.http, "the API and the page")->capture_default_str();
+  command->add_option("--http", up.http, "the API and the page")
+      ->capture_default_str()->check(listen_defect);
   command->add_option("--mesh", up.node.mesh_address, "where other members reach this node")
-      ->capture_default_str();
+      ->capture_default_str()->check(address_defect);
   command->add_option("--model-dir", up.node.model_dirs, "a folder with .gguf files (repeatable)")
       ->allow_extra_args(false);
   command->add_option("--model", up.node.model, "the model to serve; default: the first offered");
@@ -204,7 +197,7 @@ void add_mesh_commands(CLI::App& app, CliContext& context) {
       ->allow_extra_args(false);
   command->add_option("--seed-peer", up.node.seed_peers,
                       "ADDR:PORT of a member, for networks without multicast (repeatable)")
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)->check(address_defect);
   add_backend_options(command, up.node.backend);
   command->add_option("--memory", up.memory, "most memory for a model, as 2G; default: measured");
   command->add_option("--vulkan-memory", up.vulkan_memory,

@@ -78,7 +78,8 @@ void add_run(CLI::App& app, CliContext& context) {
   command->add_option("--kv", options->kv, "type of the KV cache: f16, f32 or q8_0")
       ->capture_default_str();
   command->add_flag("--mesh", options->mesh, "ask the mesh of the node that runs (`weft up`)");
-  command->add_option("--http", options->http, "the node's ADDR:PORT; default: DIR/http.addr");
+  command->add_option("--http", options->http, "the node's ADDR:PORT; default: DIR/http.addr")
+      ->check(address_defect);
   command->add_option("--api-key-file", options->api_key_file, "the key that the node wants");
   command->add_flag("--json", options->json, "one JSON object at the end");
   command->add_flag("--raw", options->raw, "go on with the text as it is: no chat template");

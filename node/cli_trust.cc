@@ -145,22 +145,22 @@ void add_trust_commands(CLI::App& app, CliContext& context) {
   invite_command->add_option("--dir", invite.dir, "where this device's keys are")
       ->capture_default_str();
   invite_command->add_option("--listen", invite.listen, "address of the temporary socket")
-      ->capture_default_str();
+      ->capture_default_str()->check(address_defect);
   invite_command->add_option("--interface", invite.interfaces, "announce only on these interfaces")
       ->allow_extra_args(false);
   invite_command->add_flag("--yes", invite.yes, "confirm without asking");
   invite_command->add_flag("--no-qr", invite.no_qr, "do not draw the code as a picture");
   invite_command->add_flag("--json", invite.json, "one JSON object per event on stdout");
-  invite_command->callback([&context] {
-    run_command(context, [] { return run_invite(invite); });
-  });
+  invite_command->callback(
+      [&context] { run_command(context, [] { return run_invite(invite); }); });
 
   auto* join_command = app.add_subcommand("join", "join a mesh with the code `weft invite` shows");
   join_command->add_option("code", join.code, "the code; `-` or none reads it from stdin");
   join_command->add_option("--dir", join.dir, "where this device's keys and state will be")
       ->capture_default_str();
   join_command->add_option("--name", join.name, "this device's name")->capture_default_str();
-  join_command->add_option("--at", join.at, "ADDR:PORT that the invite shows, without multicast");
+  join_command->add_option("--at", join.at, "ADDR:PORT that the invite shows, without multicast")
+      ->check(address_defect);
   join_command->add_option("--interface", join.interfaces, "look only on these interfaces")
       ->allow_extra_args(false);
   join_command->add_flag("--json", join.json, "one JSON object on stdout");

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "node/api_key.h"
 #include "node/event_stream.h"
 
 namespace weft::node {
@@ -16,7 +17,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kAddressBytesMax = 300;
-constexpr size_t kApiKeyBytesMax = 4096;
 constexpr int kPollMs = 100;
 constexpr long kSilentBytesPerSecond = 1;  // less than this counts as silence
 
@@ -152,8 +152,8 @@ Result<> HttpClient::use_api_key(std::string_view key) {
 
 Result<> HttpClient::use_api_key_file(const std::string& path) {
   if (path.empty()) return {};
-  WEFT_TRY(const Bytes key, read_file(path, kApiKeyBytesMax));
-  return use_api_key(trim(as_text(key))).within(path);
+  WEFT_TRY(const std::string key, read_api_key(path));
+  return use_api_key(key).within(path);
 }
 
 Result<> HttpClient::perform(const std::string& path, const std::string* body,

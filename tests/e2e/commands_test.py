@@ -71,8 +71,8 @@ def check_flags(lab):
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         refused(node, *up_arguments(node, http=address), says=["--http", "in use"])
         refused(node, *up_arguments(node, mesh=address), says=["--mesh", "in use"])
-    refused(node, *up_arguments(node, http="127.0.0.1:70000"), exits=(1, 2), says=["70000"])
-    refused(node, *up_arguments(node, mesh="127.0.0.1:70000"), exits=(1, 2), says=["70000"])
+    refused(node, *up_arguments(node, http="127.0.0.1:70000"), exits=(2,), says=["--http", "70000"])
+    refused(node, *up_arguments(node, mesh="127.0.0.1:70000"), exits=(2,), says=["--mesh", "70000"])
     refused(node, "up", "--no-such-flag", exits=(2,), says=["--no-such-flag"])
     missing = os.path.join(lab.dir, "missing.gguf")
     refused(node, "run", missing, "-p", "hello", says=["missing.gguf"])

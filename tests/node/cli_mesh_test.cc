@@ -65,6 +65,26 @@ TEST_F(CliMeshTest, ARefusedWayOfServingIsSaidBeforeAnythingIsMade) {
   EXPECT_FALSE(std::filesystem::exists(dir));
 }
 
+TEST_F(CliMeshTest, AMalformedAddressIsAUsageError) {
+  const std::string dir = folder_ / "node";
+  const std::vector<std::vector<std::string>> commands = {
+      {"up", "--http"},     {"up", "--mesh"},       {"up", "--seed-peer"}, {"status", "--http"},
+      {"plan", "--http"},   {"run", "m", "--http"}, {"invite", "--listen"}, {"join", "x", "--at"}};
+  for (std::vector<std::string> command : commands) {
+    for (const char* address : {"127.0.0.1", ":7070", "127.0.0.1:", "127.0.0.1:70000", "a:b"}) {
+      std::vector<std::string> words = command;
+      words.insert(words.end(), {address, "--dir", dir});
+      ::testing::internal::CaptureStderr();
+      EXPECT_EQ(run(words), 2) << command[0] << " " << address;
+      EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr(command.back()));
+    }
+  }
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(run({"up", "--http", "house:7070", "--dir", dir}), 2) << "no address to listen at";
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("house"));
+  EXPECT_FALSE(std::filesystem::exists(dir));
+}
+
 TEST_F(CliMeshTest, ARepeatableFlagTakesOneWordEachTime) {
   ::testing::internal::CaptureStderr();
   EXPECT_EQ(run({"run", "--model-dir", folder_ / "a", "--model-dir", folder_ / "b", "nowhere", "-p",

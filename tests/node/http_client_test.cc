@@ -96,8 +96,8 @@ TEST(HttpClient, SendsTheKeyThatItWasGiven) {
 
 TEST(HttpClient, ReadsTheApiKeyFromAFile) {
   test::TemporaryFolder folder;
-  ASSERT_TRUE(write_file_atomic(folder / "key", as_bytes(" secret-2\n")).ok());
-  ASSERT_TRUE(write_file_atomic(folder / "empty", as_bytes("\n")).ok());
+  ASSERT_TRUE(write_file_atomic(folder / "key", as_bytes(" secret-2\n"), 0600).ok());
+  ASSERT_TRUE(write_file_atomic(folder / "empty", as_bytes("\n"), 0600).ok());
   ScriptedServer server({{ScriptedServer::json(200, "{}")}});
   HttpClient client = client_of(server);
   ASSERT_TRUE(client.use_api_key_file(folder / "key").ok());

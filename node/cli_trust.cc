@@ -151,9 +151,8 @@ void add_trust_commands(CLI::App& app, CliContext& context) {
   invite_command->add_flag("--yes", invite.yes, "confirm without asking");
   invite_command->add_flag("--no-qr", invite.no_qr, "do not draw the code as a picture");
   invite_command->add_flag("--json", invite.json, "one JSON object per event on stdout");
-  invite_command->callback([&context] {
-    run_command(context, [] { return run_invite(invite); });
-  });
+  invite_command->callback(
+      [&context] { run_command(context, [] { return run_invite(invite); }); });
 
   auto* join_command = app.add_subcommand("join", "join a mesh with the code `weft invite` shows");
   join_command->add_option("code", join.code, "the code; `-` or none reads it from stdin");

@@ -224,6 +224,7 @@ void VulkanBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& 
   // The same on a device whatever the batch: it is part of the order of sums.
   const uint32_t parts = device_->limits().maxComputeWorkGroupInvocations >= 256 ? 8 : 4;
   const uint32_t at_once = rows < kRowsAtOnce ? 1 : kRowsAtOnce;
+  const char* const by_blocks = device_->dots() ? "matmul_block_dot" : "matmul_block";
   std::array<const VulkanBuffer*, 257> prepared{};  // by block
   prepared[1] = &from;
   for (const MatmulTarget& target : targets) {
@@ -234,7 +235,7 @@ void VulkanBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& 
     if (!prepared[block]) return;
     const VulkanBuffer& to = memory_of(*target.out, size_t{rows} * weight.rows());
     for (const VulkanWeight::Part& part : weight.parts()) {
-      dispatch({block == 1 ? "matmul_float" : "matmul_block",
+      dispatch({block == 1 ? "matmul_float" : by_blocks,
                 {kLanes, parts, uint32_t(weight.type()), at_once},
                 {part.buffer.get(), prepared[block], &to}, 4,
                 {part.rows, part.first, cols / block, rows, weight.rows()},

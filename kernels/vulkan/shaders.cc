@@ -26,6 +26,9 @@ const uint32_t kGatherRows[] = {
 const uint32_t kMatmulBlock[] = {
 #include "shaders/matmul_block.inc"
 };
+const uint32_t kMatmulBlockDot[] = {
+#include "shaders/matmul_block_dot.inc"
+};
 const uint32_t kMatmulFloat[] = {
 #include "shaders/matmul_float.inc"
 };
@@ -51,6 +54,7 @@ const VulkanShader kShaders[] = {
     {"embed", kEmbed, 3},
     {"gather_rows", kGatherRows, 3},
     {"matmul_block", kMatmulBlock, 3},
+    {"matmul_block_dot", kMatmulBlockDot, 3},
     {"matmul_float", kMatmulFloat, 3},
     {"quantize", kQuantize, 2},
     {"rms_norm", kRmsNorm, 3},

@@ -23,21 +23,13 @@ layout(push_constant) uniform Push {
 };
 
 #include "weights.glsl"
+#include "dot4.glsl"
 
 shared float sums[ROWS * PARTS * LANES];
 
 const bool OF_32 = TYPE == Q4_0 || TYPE == Q8_0;
 const uint X_WORDS = OF_32 ? 12 : 84;
 const uint X_SCALE = OF_32 ? 8 : 64;
-
-int dot4(uint a, uint b) {
-  int sum = 0;
-  for (uint i = 0; i < 4; ++i) {
-    const int code = TYPE == Q8_0 ? signed_byte_of(a, i) : int(byte_of(a, i));
-    sum += code * signed_byte_of(b, i);
-  }
-  return sum;
-}
 
 void main() {
   const uint lane = gl_LocalInvocationID.x, part = gl_LocalInvocationID.y;

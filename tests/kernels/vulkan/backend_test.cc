@@ -10,6 +10,9 @@ namespace {
 
 using model::TensorType;
 
+// Of x: one for each way in which the backend multiplies.
+constexpr uint32_t kRowCounts[] = {1, 5};
+
 TEST(VulkanBackend, SaysWhatItRunsOn) {
   WEFT_VULKAN_OR_SKIP(backend);
   EXPECT_EQ(backend->name(), "vulkan");
@@ -81,6 +84,31 @@ TEST(VulkanBackend, ProductsHaveTheSameBitsForAnyBatch) {
       EXPECT_EQ(pieces, whole) << model::tensor_type_info(type).name << " by " << step;
     }
   }
+}
+
+// A packed dot product is the same sum of integers.
+TEST(VulkanBackend, ProductsHaveTheSameBitsWithDotProductsOfBytesAndWithout) {
+  VulkanOptions options = vulkan_options();
+  options.dots = VulkanOptions::Dots::kNever;
+  const auto plain = vulkan_backend(options);
+  options.dots = VulkanOptions::Dots::kIfThere;
+  const auto dots = vulkan_backend(options);
+  if (!plain || !dots->device().dots()) GTEST_SKIP() << "no Vulkan device with dot products here";
+  ASSERT_FALSE(plain->device().dots());
+  Random random(test::test_seed(67));
+  for (const TensorType type : kAllTypes) {
+    for (const int fill : {-1, 0x00, 0x7f, 0x80, 0xff}) {
+      const Tensor tensor = make_tensor(type, 75, 1024, random, fill);
+      const auto one = plain->load(tensor.view(), WeightUse::kMatmul).value();
+      const auto other = dots->load(tensor.view(), WeightUse::kMatmul).value();
+      for (const uint32_t rows : kRowCounts) {
+        const std::vector<float> x = random_floats(size_t{rows} * tensor.cols, random);
+        EXPECT_EQ(run_matmul(*plain, *one, x), run_matmul(*dots, *other, x))
+            << model::tensor_type_info(type).name << ", " << rows << " rows";
+      }
+    }
+  }
+  EXPECT_EQ(dots->device().complaints(), 0u);
 }
 
 TEST(VulkanBackend, ActivationsThatAreNoNumbersAreSeenInTheProduct) {

@@ -14,7 +14,8 @@ using model::TensorType;
 
 // Of one batch: pages, positions, angles, tokens.
 constexpr size_t kParameterWordsMax = size_t{1} << 20;
-constexpr uint32_t kLanes = 32;  // output rows of a product's workgroup
+constexpr uint32_t kQuadRows = 4;  // output rows of an invocation of a product
+constexpr uint32_t kQuads = 8;     // and such invocations of its workgroup
 constexpr uint32_t kRowsAtOnce = 4;
 constexpr uint32_t kPagesMin = 16;  // a row's list is padded to powers of two from here on
 constexpr uint32_t kGroupsMax = 1024;  // of an elementwise operation, which strides over the rest
@@ -223,7 +224,7 @@ void VulkanBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& 
   const VulkanBuffer& from = memory_of(x, size_t{rows} * cols);
   // The same on a device whatever the batch: it is part of the order of sums.
   const uint32_t parts = device_->limits().maxComputeWorkGroupInvocations >= 256 ? 8 : 4;
-  const uint32_t at_once = rows < kRowsAtOnce ? 1 : kRowsAtOnce;
+  const uint32_t at_once = std::bit_ceil(std::min(rows, kRowsAtOnce));
   const char* const by_blocks = device_->dots() ? "matmul_block_dot" : "matmul_block";
   std::array<const VulkanBuffer*, 257> prepared{};  // by block
   prepared[1] = &from;
@@ -236,10 +237,10 @@ void VulkanBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& 
     const VulkanBuffer& to = memory_of(*target.out, size_t{rows} * weight.rows());
     for (const VulkanWeight::Part& part : weight.parts()) {
       dispatch({block == 1 ? "matmul_float" : by_blocks,
-                {kLanes, parts, uint32_t(weight.type()), at_once},
+                {kQuads, parts, uint32_t(weight.type()), at_once},
                 {part.buffer.get(), prepared[block], &to}, 4,
                 {part.rows, part.first, cols / block, rows, weight.rows()},
-                {ceil_divide(part.rows, kLanes), ceil_divide(rows, at_once), 1}});
+                {ceil_divide(part.rows, kQuads * kQuadRows), ceil_divide(rows, at_once), 1}});
     }
   }
 }

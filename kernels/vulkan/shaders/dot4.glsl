@@ -15,9 +15,11 @@ int dot4(uint a, uint b) { return packed_dot(a, b, PACKED_4X8); }
 
 #else
 
+int signed_byte(uint word, uint i) { return bitfieldExtract(int(word), int(8 * i), 8); }
+
 int dot4(uint a, uint b) {
   int sum = 0;
-  for (uint i = 0; i < 4; ++i) sum += signed_byte_of(a, i) * signed_byte_of(b, i);
+  [[unroll]] for (uint i = 0; i < 4; ++i) sum += signed_byte(a, i) * signed_byte(b, i);
   return sum;
 }
 

@@ -11,7 +11,7 @@ namespace {
 using model::TensorType;
 
 // Of x: one for each way in which the backend multiplies.
-constexpr uint32_t kRowCounts[] = {1, 5};
+constexpr uint32_t kRowCounts[] = {1, 2, 3, 5};
 
 TEST(VulkanBackend, SaysWhatItRunsOn) {
   WEFT_VULKAN_OR_SKIP(backend);

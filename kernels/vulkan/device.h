@@ -36,8 +36,10 @@ struct VulkanOptions {
   std::string cache_folder;
 
   // For tests: a device whose memory cannot be mapped, whose buffers are small, that multiplies
-  // bytes the other way, or that is lost once this is set.
+  // bytes the other way, that makes tiles though it is a processor, or that is lost once this is
+  // set.
   bool unmapped = false;
+  bool tiles_on_cpu = false;
   enum class Dots { kIfFast, kIfThere, kNever } dots = Dots::kIfFast;
   uint64_t buffer_bytes_max = UINT64_MAX;
   std::shared_ptr<const std::atomic<bool>> lost;
@@ -94,6 +96,9 @@ class VulkanDevice {
   uint32_t timestamp_bits() const { return timestamp_bits_; }
   // Whether shaders are to use dot products of packed bytes.
   bool dots() const { return dots_; }
+  // Whether products of many rows are to pass through the memory that a workgroup shares; that of
+  // a processor is the same as any other.
+  bool tiles() const { return info_.kind != VulkanDeviceKind::kCpu || options_.tiles_on_cpu; }
   const DeviceCalls& vk() const { return vk_; }
   uint64_t complaints() const { return instance_->complaints(); }
 

@@ -32,6 +32,12 @@ const uint32_t kMatmulBlockDot[] = {
 const uint32_t kMatmulFloat[] = {
 #include "shaders/matmul_float.inc"
 };
+const uint32_t kMatmulTile[] = {
+#include "shaders/matmul_tile.inc"
+};
+const uint32_t kMatmulTileDot[] = {
+#include "shaders/matmul_tile_dot.inc"
+};
 const uint32_t kQuantize[] = {
 #include "shaders/quantize.inc"
 };
@@ -56,6 +62,8 @@ const VulkanShader kShaders[] = {
     {"matmul_block", kMatmulBlock, 3},
     {"matmul_block_dot", kMatmulBlockDot, 3},
     {"matmul_float", kMatmulFloat, 3},
+    {"matmul_tile", kMatmulTile, 3},
+    {"matmul_tile_dot", kMatmulTileDot, 3},
     {"quantize", kQuantize, 2},
     {"rms_norm", kRmsNorm, 3},
     {"rope", kRope, 2},

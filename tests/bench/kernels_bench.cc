@@ -1,4 +1,4 @@
-// Products of the cpu and vulkan backends per type, shape and rows of x: bytes/s of weights read and
+// Products of the cpu and vulkan backends per type, shape and rows of x: bytes/s of weights and
 // multiplications/s. Arguments: type (number in a GGUF), rows and columns of the weight, rows of x,
 // and for the cpu threads. Vulkan's are of the best device, a processor in disguise if need be.
 #include <benchmark/benchmark.h>
@@ -79,7 +79,7 @@ void every_type(benchmark::internal::Benchmark* bench) {
 }
 BENCHMARK(matmul)->Apply(every_type)->UseRealTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(vulkan_matmul)
-    ->ArgsProduct({{12, 13, 14, 8, 2, 1, 30, 0}, {1024}, {1024}, {1, 4, 8, 64, 512}})
+    ->ArgsProduct({{12, 13, 14, 8, 2, 1, 30, 0}, {1024}, {1024}, {1, 4, 8, 16, 32, 64, 512}})
     ->UseRealTime()
     ->Unit(benchmark::kMicrosecond);
 

@@ -39,10 +39,10 @@ void main() {
   for (uint b = part * blocks / PARTS; b < end; ++b) {
     const uint at = panel + b * block_loads();
     uint x_at[ROWS];
-    ivec4 dots[ROWS], offsets[ROWS];
+    ivec4 dots[ROWS];
     [[unroll]] for (uint r = 0; r < ROWS; ++r) {
       x_at[r] = (min(first_row + r, x_rows - 1) * blocks + b) * X_LOADS;
-      dots[r] = offsets[r] = ivec4(0);
+      dots[r] = ivec4(0);
     }
     Scales k;
     if (!OF_32) k = scales_of(at, sub);
@@ -51,20 +51,18 @@ void main() {
       Codes codes[4];
       [[unroll]] for (uint j = 0; j < 4; ++j) codes[j] = codes_of(at, s, j, sub, upper);
       [[unroll]] for (uint r = 0; r < ROWS; ++r) {
-        const ivec2 x_sums = x_sums_of(x_at[r], s);
         ivec4 acc = ivec4(0);
         [[unroll]] for (uint half_of = 0; half_of < 2; ++half_of) {
           const uvec4 of_x = x[x_at[r] + 2 * s + half_of];
           [[unroll]] for (uint j = 0; j < 4; ++j) {
             acc += dot4_each(half_of == 0 ? codes[j].low : codes[j].high, of_x[j]);
           }
-          add_half(half_of, s, k, x_sums, acc, dots[r], offsets[r]);
+          add_half(half_of, s, k, acc, dots[r]);
         }
       }
     }
     [[unroll]] for (uint r = 0; r < ROWS; ++r) {
-      const float x_scale = uintBitsToFloat(x[x_at[r] + X_SCALE].x);
-      totals[r] = add_block(at, sub, x_scale, dots[r], offsets[r], totals[r]);
+      totals[r] = add_block(at, sub, x_at[r], k, dots[r], totals[r]);
     }
   }
   [[unroll]] for (uint r = 0; r < ROWS; ++r) sums[(r * PARTS + part) * QUADS + lane] = totals[r];

@@ -15,6 +15,7 @@ namespace weft::kernels {
   X(CreateInstance) X(EnumerateInstanceLayerProperties) X(EnumerateInstanceVersion)
 #define WEFT_VULKAN_INSTANCE_CALLS(X) \
   X(DestroyInstance) X(EnumeratePhysicalDevices) X(GetPhysicalDeviceProperties2) \
+  X(GetPhysicalDeviceFeatures2) \
   X(GetPhysicalDeviceMemoryProperties) X(GetPhysicalDeviceQueueFamilyProperties) \
   X(EnumerateDeviceExtensionProperties) X(CreateDevice) X(GetDeviceProcAddr)
 #define WEFT_VULKAN_DEVICE_CALLS(X) \

@@ -10,6 +10,7 @@ namespace weft::kernels {
 namespace {
 
 constexpr const char* kValidationLayer = "VK_LAYER_KHRONOS_validation";
+constexpr const char* kDotExtension = VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME;
 constexpr size_t kNameBytesMax = 128;
 constexpr uint32_t kApiVersion = VK_API_VERSION_1_1;
 
@@ -201,6 +202,34 @@ Result<> VulkanDevice::choose(const VulkanOptions& options) {
   return {};
 }
 
+// A device may have these dot products for the shaders' convenience only.
+bool VulkanDevice::wants_dots() const {
+  const InstanceCalls& calls = instance_->calls();
+  uint32_t count = 0;
+  calls.EnumerateDeviceExtensionProperties(physical_, nullptr, &count, nullptr);
+  std::vector<VkExtensionProperties> extensions(count);
+  calls.EnumerateDeviceExtensionProperties(physical_, nullptr, &count, extensions.data());
+  const bool known = std::any_of(extensions.begin(), extensions.end(), [](const auto& e) {
+    return std::string_view(e.extensionName) == kDotExtension;
+  });
+  if (!known || options_.dots == VulkanOptions::Dots::kNever) return false;
+  auto dot_features = vulkan_struct<VkPhysicalDeviceShaderIntegerDotProductFeaturesKHR>(
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES_KHR);
+  auto features =
+      vulkan_struct<VkPhysicalDeviceFeatures2>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2);
+  features.pNext = &dot_features;
+  calls.GetPhysicalDeviceFeatures2(physical_, &features);
+  auto dot_properties = vulkan_struct<VkPhysicalDeviceShaderIntegerDotProductPropertiesKHR>(
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES_KHR);
+  auto properties =
+      vulkan_struct<VkPhysicalDeviceProperties2>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2);
+  properties.pNext = &dot_properties;
+  calls.GetPhysicalDeviceProperties2(physical_, &properties);
+  return dot_features.shaderIntegerDotProduct &&
+         (dot_properties.integerDotProduct4x8BitPackedSignedAccelerated ||
+          options_.dots == VulkanOptions::Dots::kIfThere);
+}
+
 Result<> VulkanDevice::create() {
   const InstanceCalls& calls = instance_->calls();
   uint32_t count = 0;
@@ -223,6 +252,15 @@ Result<> VulkanDevice::create() {
   auto info = vulkan_struct<VkDeviceCreateInfo>(VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO);
   info.queueCreateInfoCount = 1;
   info.pQueueCreateInfos = &queue;
+  auto dots = vulkan_struct<VkPhysicalDeviceShaderIntegerDotProductFeaturesKHR>(
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES_KHR);
+  dots.shaderIntegerDotProduct = VK_TRUE;
+  dots_ = wants_dots();
+  if (dots_) {
+    info.pNext = &dots;
+    info.enabledExtensionCount = 1;
+    info.ppEnabledExtensionNames = &kDotExtension;
+  }
   const VkResult created = calls.CreateDevice(physical_, &info, nullptr, &device_);
   if (created != VK_SUCCESS) return vulkan_error(cat("open ", info_.name), created);
   WEFT_CHECK(vk_.load(calls, device_));

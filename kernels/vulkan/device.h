@@ -35,9 +35,12 @@ struct VulkanOptions {
   // Where pipelines are kept from run to run; empty: nowhere.
   std::string cache_folder;
 
-  // For tests: a device whose memory cannot be mapped, whose buffers are small, or that is lost
-  // once this is set.
+  // For tests: a device whose memory cannot be mapped, whose buffers are small, that multiplies
+  // bytes the other way, that makes tiles though it is a processor, or that is lost once this is
+  // set.
   bool unmapped = false;
+  bool tiles_on_cpu = false;
+  enum class Dots { kIfFast, kIfThere, kNever } dots = Dots::kIfFast;
   uint64_t buffer_bytes_max = UINT64_MAX;
   std::shared_ptr<const std::atomic<bool>> lost;
 };
@@ -91,6 +94,11 @@ class VulkanDevice {
   uint32_t queue_family() const { return queue_family_; }
   // Of the queue's timestamps, valid bits; 0: it has none.
   uint32_t timestamp_bits() const { return timestamp_bits_; }
+  // Whether shaders are to use dot products of packed bytes.
+  bool dots() const { return dots_; }
+  // Whether products of many rows are to pass through the memory that a workgroup shares; that of
+  // a processor is the same as any other.
+  bool tiles() const { return info_.kind != VulkanDeviceKind::kCpu || options_.tiles_on_cpu; }
   const DeviceCalls& vk() const { return vk_; }
   uint64_t complaints() const { return instance_->complaints(); }
 
@@ -98,6 +106,7 @@ class VulkanDevice {
   VulkanDevice() = default;
   Result<> choose(const VulkanOptions& options);
   Result<> create();
+  bool wants_dots() const;
 
   VulkanOptions options_;
   std::unique_ptr<VulkanInstance> instance_;
@@ -109,6 +118,7 @@ class VulkanDevice {
   VkQueue queue_ = VK_NULL_HANDLE;
   uint32_t queue_family_ = 0;
   uint32_t timestamp_bits_ = 0;
+  bool dots_ = false;
   DeviceCalls vk_;
 };
 

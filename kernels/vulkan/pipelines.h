@@ -23,6 +23,8 @@ struct VulkanShader {
   std::string_view name;  // "rms_norm"
   std::span<const uint32_t> code;
   uint32_t bindings;
+  // The device must have dot products of bytes (VulkanDevice::dots).
+  bool needs_dots() const { return name.ends_with("_dot"); }
 };
 // All of them.
 std::span<const VulkanShader> vulkan_shaders();

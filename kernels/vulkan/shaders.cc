@@ -41,8 +41,17 @@ const uint32_t kMatmulBlock[] = {
 const uint32_t kMatmulExperts[] = {
 #include "shaders/matmul_experts.inc"
 };
+const uint32_t kMatmulBlockDot[] = {
+#include "shaders/matmul_block_dot.inc"
+};
 const uint32_t kMatmulFloat[] = {
 #include "shaders/matmul_float.inc"
+};
+const uint32_t kMatmulTile[] = {
+#include "shaders/matmul_tile.inc"
+};
+const uint32_t kMatmulTileDot[] = {
+#include "shaders/matmul_tile_dot.inc"
 };
 const uint32_t kQuantize[] = {
 #include "shaders/quantize.inc"
@@ -70,8 +79,11 @@ const VulkanShader kShaders[] = {
     {"gather_rows", kGatherRows, 3},
     {"glu", kGlu, 3},
     {"matmul_block", kMatmulBlock, 3},
+    {"matmul_block_dot", kMatmulBlockDot, 3},
     {"matmul_experts", kMatmulExperts, 4},
     {"matmul_float", kMatmulFloat, 3},
+    {"matmul_tile", kMatmulTile, 3},
+    {"matmul_tile_dot", kMatmulTileDot, 3},
     {"quantize", kQuantize, 2},
     {"rms_norm", kRmsNorm, 3},
     {"rope", kRope, 2},

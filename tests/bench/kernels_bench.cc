@@ -1,6 +1,6 @@
-// Products of the cpu backend per type, shape and rows of x: bytes/s of weights read and
+// Products of the cpu and vulkan backends per type, shape and rows of x: bytes/s of weights and
 // multiplications/s. Arguments: type (number in a GGUF), rows and columns of the weight, rows of x,
-// threads.
+// and for the cpu threads. Vulkan's are of the best device, a processor in disguise if need be.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "kernels/backend.h"
 #include "kernels/bandwidth.h"
+#include "kernels/vulkan/backend.h"
 
 namespace weft::kernels {
 namespace {
@@ -17,37 +18,53 @@ namespace {
 // Weights that together exceed any cache, as a model's do: every product reads another one.
 constexpr uint64_t kWeightsBytes = uint64_t{128} << 20;
 
-void matmul(benchmark::State& state) {
+// `weights_bytes` of weights take turns.
+void measure_products(benchmark::State& state, Backend& backend, uint64_t weights_bytes) {
   const auto type = model::TensorType(state.range(0));
   const auto rows = uint32_t(state.range(1));
   const auto cols = uint32_t(state.range(2));
   const auto x_rows = uint32_t(state.range(3));
-  const auto backend = make_cpu_backend({.threads = uint32_t(state.range(4))}).value();
   const uint64_t bytes = model::tensor_bytes(type, uint64_t{rows} * cols);
 
   // Zero blocks take as long as any others.
   const Bytes data(bytes);
   std::vector<std::unique_ptr<Weight>> weights;
-  for (uint64_t sum = 0; sum < kWeightsBytes; sum += bytes) {
-    weights.push_back(backend->load({type, rows, cols, data}, WeightUse::kMatmul).value());
+  for (uint64_t sum = 0; sum < weights_bytes; sum += bytes) {
+    weights.push_back(backend.load({type, rows, cols, data}, WeightUse::kMatmul).value());
   }
   Random random(1);
   std::vector<float> values(size_t{x_rows} * cols);
   for (float& value : values) value = float(random.normal());
-  const auto x = backend->allocate(values.size()).value();
-  backend->write(*x, values);
-  const auto out = backend->allocate(size_t{x_rows} * rows).value();
+  const auto x = backend.allocate(values.size()).value();
+  backend.write(*x, values);
+  const auto out = backend.allocate(size_t{x_rows} * rows).value();
 
   size_t next = 0;
-  for (auto _ : state) {
+  const auto multiply = [&] {
     const MatmulTarget target{weights[next++ % weights.size()].get(), out.get()};
-    backend->matmul({&target, 1}, *x, x_rows);
-  }
+    backend.matmul({&target, 1}, *x, x_rows);
+    if (!backend.finish().ok()) state.SkipWithError("the backend failed");
+  };
+  multiply();  // a shader's compilation is not its running
+  for (auto _ : state) multiply();
   const double products = double(state.iterations());
   state.SetLabel(std::string(model::tensor_type_info(type).name));
   state.SetBytesProcessed(int64_t(products * double(bytes)));
   state.counters["mul/s"] =
       benchmark::Counter(products * double(rows) * cols * x_rows, benchmark::Counter::kIsRate);
+}
+
+void matmul(benchmark::State& state) {
+  const auto backend = make_cpu_backend({.threads = uint32_t(state.range(4))}).value();
+  measure_products(state, *backend, kWeightsBytes);
+}
+
+void vulkan_matmul(benchmark::State& state) {
+  VulkanOptions options;
+  options.allow_cpu = true;
+  const auto backend = VulkanBackend::create(options);
+  if (!backend.ok()) return state.SkipWithError(backend.error().message.c_str());
+  measure_products(state, **backend, 1);
 }
 
 void every_type(benchmark::internal::Benchmark* bench) {
@@ -61,6 +78,10 @@ void every_type(benchmark::internal::Benchmark* bench) {
   }
 }
 BENCHMARK(matmul)->Apply(every_type)->UseRealTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(vulkan_matmul)
+    ->ArgsProduct({{12, 13, 14, 8, 2, 1, 30, 0}, {1024}, {1024}, {1, 4, 8, 16, 32, 64, 512}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMicrosecond);
 
 // Rows of one session, one behind the other, attend to `range(0)` positions and more: one layer of
 // a Llama-3.2-1B. The cache of all its layers is larger than a processor's. Arguments: positions,

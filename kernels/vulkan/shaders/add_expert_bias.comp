@@ -4,7 +4,7 @@
 layout(local_size_x = 64) in;
 
 layout(binding = 0) buffer Values { float x[]; };
-layout(binding = 1) readonly buffer Biases { uint w[]; };  // a panel has 8 experts
+layout(binding = 1) readonly buffer Biases { uvec4 w[]; };  // a panel has 8 experts
 layout(binding = 2) readonly buffer Choices { float choice[]; };
 layout(push_constant) uniform Push {
   uint cols;
@@ -18,6 +18,7 @@ void main() {
   const uint column = gl_GlobalInvocationID.x, at = gl_WorkGroupID.y;
   if (column >= cols) return;
   const uint expert = uint(choice[at / used * 2 * used + at % used]);
-  const uint panel = expert / PANEL_ROWS * cols * block_words();
-  x[at * cols + column] += value_at(panel, column, expert % PANEL_ROWS);
+  const uint quad = expert / QUAD_ROWS;
+  x[at * cols + column] +=
+      values_at(panel_of(quad, cols), column, quad % 2)[expert % QUAD_ROWS];
 }

@@ -5,7 +5,7 @@
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint TYPE = 0;
 
-layout(binding = 0) readonly buffer Table { uint w[]; };
+layout(binding = 0) readonly buffer Table { uvec4 w[]; };
 layout(binding = 1) readonly buffer Parameters { uint p[]; };
 layout(binding = 2) writeonly buffer Rows { float y[]; };
 layout(push_constant) uniform Push {
@@ -23,6 +23,7 @@ void main() {
   const uint i = gl_WorkGroupID.y;
   const uint row = p[tokens_at + i] - first;  // wraps if it is before
   if (column >= cols || row >= rows) return;
-  const uint panel = row / PANEL_ROWS * (cols / block_columns()) * block_words();
-  y[i * cols + column] = scale * value_at(panel, column, row % PANEL_ROWS);
+  const uint quad = row / QUAD_ROWS;
+  const uint panel = panel_of(quad, cols / block_columns());
+  y[i * cols + column] = scale * values_at(panel, column, quad % 2)[row % QUAD_ROWS];
 }

@@ -1,19 +1,20 @@
 // y [rows, out] = x * w^T for quantized weights, by integer products of 8-bit activations.
 //
-// An invocation owns one output row and a part of the columns, which it adds up block by block in
-// their order; the parts' sums are added in theirs. Neither depends on how many rows of x there
-// are, so a row has the same bits in any batch.
+// An invocation owns four output rows, whose weights it reads 16 bytes at a time, and a part of the
+// columns, which it adds up block by block in their order; the parts' sums are added in theirs.
+// Neither depends on how many rows of x there are, so a row has the same bits in any batch.
 #version 450
+#extension GL_EXT_control_flow_attributes : require
 
 layout(local_size_x_id = 0, local_size_y_id = 1) in;
-layout(constant_id = 0) const uint LANES = 32;
+layout(constant_id = 0) const uint QUADS = 8;
 layout(constant_id = 1) const uint PARTS = 4;
 layout(constant_id = 2) const uint TYPE = 12;
 layout(constant_id = 3) const uint ROWS = 1;  // of x, for each invocation
 
-layout(binding = 0) readonly buffer Weights { uint w[]; };
-layout(binding = 1) readonly buffer Quantized { uint x[]; };  // quantize.comp
-layout(binding = 2) writeonly buffer Products { float y[]; };
+layout(binding = 0) restrict readonly buffer Weights { uvec4 w[]; };
+layout(binding = 1) restrict readonly buffer Quantized { uvec4 x[]; };
+layout(binding = 2) restrict writeonly buffer Products { float y[]; };
 layout(push_constant) uniform Push {
   uint out_rows;   // of this buffer of weights
   uint first_out;  // its first row among those of the matrix
@@ -22,84 +23,57 @@ layout(push_constant) uniform Push {
   uint y_stride;   // rows of the matrix
 };
 
-#include "weights.glsl"
+#include "products.glsl"
 
-shared float sums[ROWS * PARTS * LANES];
-
-const bool OF_32 = TYPE == Q4_0 || TYPE == Q8_0;
-const uint X_WORDS = OF_32 ? 12 : 84;
-const uint X_SCALE = OF_32 ? 8 : 64;
-
-int dot4(uint a, uint b) {
-  int sum = 0;
-  for (uint i = 0; i < 4; ++i) {
-    const int code = TYPE == Q8_0 ? signed_byte_of(a, i) : int(byte_of(a, i));
-    sum += code * signed_byte_of(b, i);
-  }
-  return sum;
-}
+shared vec4 sums[ROWS * PARTS * QUADS];
 
 void main() {
   const uint lane = gl_LocalInvocationID.x, part = gl_LocalInvocationID.y;
-  const uint out_row = gl_WorkGroupID.x * LANES + lane;
+  const uint quad = gl_WorkGroupID.x * QUADS + lane;
   const uint first_row = gl_WorkGroupID.y * ROWS;
-  const uint sub = out_row % PANEL_ROWS;
-  const uint panel = out_row / PANEL_ROWS * blocks * block_words();
-  const uint end = out_row < out_rows ? (part + 1) * blocks / PARTS : 0;
-  float totals[ROWS];
-  for (uint r = 0; r < ROWS; ++r) totals[r] = 0;
+  const uint sub = quad % 2;
+  const uint panel = panel_of(quad, blocks);
+  const uint end = QUAD_ROWS * quad < out_rows ? (part + 1) * blocks / PARTS : 0;
+  vec4 totals[ROWS];
+  [[unroll]] for (uint r = 0; r < ROWS; ++r) totals[r] = vec4(0);
   for (uint b = part * blocks / PARTS; b < end; ++b) {
-    const uint at = panel + b * block_words();
+    const uint at = panel + b * block_loads();
     uint x_at[ROWS];
-    int dots[ROWS], offsets[ROWS];
-    for (uint r = 0; r < ROWS; ++r) {
-      x_at[r] = (min(first_row + r, x_rows - 1) * blocks + b) * X_WORDS;
-      dots[r] = offsets[r] = 0;
+    ivec4 dots[ROWS];
+    [[unroll]] for (uint r = 0; r < ROWS; ++r) {
+      x_at[r] = (min(first_row + r, x_rows - 1) * blocks + b) * X_LOADS;
+      dots[r] = ivec4(0);
     }
-    const float d = half_at(at, sub);
-    float dmin = 0;
     Scales k;
-    if (TYPE == Q4_K || TYPE == Q5_K) {
-      k = scales_of(at, sub);
-      dmin = half_at(at + 4, sub);
-    }
-    for (uint s = 0; s < (OF_32 ? 1 : 8); ++s) {
-      for (uint half_of = 0; half_of < 2; ++half_of) {
-        int acc[ROWS];
-        for (uint r = 0; r < ROWS; ++r) acc[r] = 0;
-        for (uint j = 0; j < 4; ++j) {
-          const uint g = 4 * half_of + j;
-          const uint word = codes(at, s, g, sub);
-          for (uint r = 0; r < ROWS; ++r) acc[r] += dot4(word, x[x_at[r] + 8 * s + g]);
-        }
-        int scale = 1;
-        if (TYPE == Q4_K || TYPE == Q5_K) scale = scale_of(k, s);
-        if (TYPE == Q6_K) scale = scale6_of(at, 2 * s + half_of, sub);
-        for (uint r = 0; r < ROWS; ++r) {
-          dots[r] += scale * acc[r];
-          if (OF_32) continue;
-          const int sum16 = int(x[x_at[r] + 65 + 2 * s + half_of]);
-          offsets[r] += (TYPE == Q6_K ? 32 * scale : min_of(k, s)) * sum16;
+    if (!OF_32) k = scales_of(at, sub);
+    for (uint s = 0; s < SUB_BLOCKS; ++s) {
+      const Upper upper = upper_of(at, s, sub);
+      Codes codes[4];
+      [[unroll]] for (uint j = 0; j < 4; ++j) codes[j] = codes_of(at, s, j, sub, upper);
+      [[unroll]] for (uint r = 0; r < ROWS; ++r) {
+        ivec4 acc = ivec4(0);
+        [[unroll]] for (uint half_of = 0; half_of < 2; ++half_of) {
+          const uvec4 of_x = x[x_at[r] + 2 * s + half_of];
+          [[unroll]] for (uint j = 0; j < 4; ++j) {
+            acc += dot4_each(half_of == 0 ? codes[j].low : codes[j].high, of_x[j]);
+          }
+          add_half(half_of, s, k, acc, dots[r]);
         }
       }
     }
-    for (uint r = 0; r < ROWS; ++r) {
-      const float x_scale = uintBitsToFloat(x[x_at[r] + X_SCALE]);
-      if (TYPE == Q4_K || TYPE == Q5_K) {
-        totals[r] = fma(float(dots[r]), d * x_scale, totals[r]);
-        totals[r] = fma(-float(offsets[r]), dmin * x_scale, totals[r]);
-      } else {
-        const int offset = TYPE == Q4_0 ? 8 * int(x[x_at[r] + 9]) : offsets[r];
-        totals[r] = fma(float(dots[r] - offset), d * x_scale, totals[r]);
-      }
+    [[unroll]] for (uint r = 0; r < ROWS; ++r) {
+      totals[r] = add_block(at, sub, x_at[r], k, dots[r], totals[r]);
     }
   }
-  for (uint r = 0; r < ROWS; ++r) sums[(r * PARTS + part) * LANES + lane] = totals[r];
+  [[unroll]] for (uint r = 0; r < ROWS; ++r) sums[(r * PARTS + part) * QUADS + lane] = totals[r];
   barrier();
-  if (part != 0 || out_row >= out_rows) return;
+  if (part != 0) return;
   for (uint r = 0; r < ROWS && first_row + r < x_rows; ++r) {
-    float total = 0;
-    for (uint p = 0; p < PARTS; ++p) total += sums[(r * PARTS + p) * LANES + lane];
-    y[(first_row + r) * y_stride + first_out + out_row] = total;
+    precise vec4 total = vec4(0);
+    for (uint p = 0; p < PARTS; ++p) total += sums[(r * PARTS + p) * QUADS + lane];
+    const uint to = (first_row + r) * y_stride + first_out + QUAD_ROWS * quad;
+    [[unroll]] for (uint i = 0; i < QUAD_ROWS; ++i) {
+      if (QUAD_ROWS * quad + i < out_rows) y[to + i] = total[i];
+    }
   }
 }

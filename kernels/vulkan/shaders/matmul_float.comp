@@ -1,16 +1,17 @@
 // y [rows, out] = x * w^T for F32, F16 and BF16. The order of sums is that of matmul_block.comp,
 // with a column for a block.
 #version 450
+#extension GL_EXT_control_flow_attributes : require
 
 layout(local_size_x_id = 0, local_size_y_id = 1) in;
-layout(constant_id = 0) const uint LANES = 32;
+layout(constant_id = 0) const uint QUADS = 8;
 layout(constant_id = 1) const uint PARTS = 4;
 layout(constant_id = 2) const uint TYPE = 0;
 layout(constant_id = 3) const uint ROWS = 1;
 
-layout(binding = 0) readonly buffer Weights { uint w[]; };
-layout(binding = 1) readonly buffer Activations { float x[]; };
-layout(binding = 2) writeonly buffer Products { float y[]; };
+layout(binding = 0) restrict readonly buffer Weights { uvec4 w[]; };
+layout(binding = 1) restrict readonly buffer Activations { float x[]; };
+layout(binding = 2) restrict writeonly buffer Products { float y[]; };
 layout(push_constant) uniform Push {
   uint out_rows;
   uint first_out;
@@ -21,28 +22,32 @@ layout(push_constant) uniform Push {
 
 #include "weights.glsl"
 
-shared float sums[ROWS * PARTS * LANES];
+shared vec4 sums[ROWS * PARTS * QUADS];
 
 void main() {
   const uint lane = gl_LocalInvocationID.x, part = gl_LocalInvocationID.y;
-  const uint out_row = gl_WorkGroupID.x * LANES + lane;
+  const uint quad = gl_WorkGroupID.x * QUADS + lane;
   const uint first_row = gl_WorkGroupID.y * ROWS;
-  const uint panel = out_row / PANEL_ROWS * blocks * block_words();
-  const uint end = out_row < out_rows ? (part + 1) * blocks / PARTS : 0;
-  float totals[ROWS];
-  for (uint r = 0; r < ROWS; ++r) totals[r] = 0;
+  const uint panel = panel_of(quad, blocks);
+  const uint end = QUAD_ROWS * quad < out_rows ? (part + 1) * blocks / PARTS : 0;
+  precise vec4 totals[ROWS];
+  [[unroll]] for (uint r = 0; r < ROWS; ++r) totals[r] = vec4(0);
   for (uint column = part * blocks / PARTS; column < end; ++column) {
-    const float value = value_at(panel, column, out_row % PANEL_ROWS);
-    for (uint r = 0; r < ROWS; ++r) {
-      totals[r] = fma(value, x[min(first_row + r, x_rows - 1) * blocks + column], totals[r]);
+    const vec4 values = values_at(panel, column, quad % 2);
+    [[unroll]] for (uint r = 0; r < ROWS; ++r) {
+      const float of_x = x[min(first_row + r, x_rows - 1) * blocks + column];
+      totals[r] = fma(values, vec4(of_x), totals[r]);
     }
   }
-  for (uint r = 0; r < ROWS; ++r) sums[(r * PARTS + part) * LANES + lane] = totals[r];
+  [[unroll]] for (uint r = 0; r < ROWS; ++r) sums[(r * PARTS + part) * QUADS + lane] = totals[r];
   barrier();
-  if (part != 0 || out_row >= out_rows) return;
+  if (part != 0) return;
   for (uint r = 0; r < ROWS && first_row + r < x_rows; ++r) {
-    float total = 0;
-    for (uint p = 0; p < PARTS; ++p) total += sums[(r * PARTS + p) * LANES + lane];
-    y[(first_row + r) * y_stride + first_out + out_row] = total;
+    precise vec4 total = vec4(0);
+    for (uint p = 0; p < PARTS; ++p) total += sums[(r * PARTS + p) * QUADS + lane];
+    const uint to = (first_row + r) * y_stride + first_out + QUAD_ROWS * quad;
+    [[unroll]] for (uint i = 0; i < QUAD_ROWS; ++i) {
+      if (QUAD_ROWS * quad + i < out_rows) y[to + i] = total[i];
+    }
   }
 }

@@ -1,6 +1,6 @@
 // x [rows, cols] to blocks of 8-bit codes, as the products of quantized weights take them.
 //
-// BLOCK 256: 64 words of codes | scale (f32) | 16 sums of 16 codes | 3 unused
+// BLOCK 256: 64 words of codes | 16 sums of 16 codes | scale (f32) | 3 unused
 // BLOCK 32:  8 words of codes | scale (f32) | sum of the codes | 2 unused
 // A block with a value that is no number gets a scale that is none.
 #version 450
@@ -16,6 +16,7 @@ layout(push_constant) uniform Push {
 
 const uint THREADS = BLOCK / 4;  // of a block
 const uint WORDS = BLOCK == 32 ? 12 : 84;
+const uint SCALE = BLOCK == 32 ? 8 : 80;
 
 shared float most[64];
 shared uint bad[64];
@@ -62,7 +63,7 @@ void main() {
   q[at + t % THREADS] = word;
   if (t == first) {
     const uint nan = 0x7fc00000u;
-    q[at + THREADS] = bad[first] != 0 ? nan : floatBitsToUint(tiny ? 0 : largest / 127);
+    q[at + SCALE] = bad[first] != 0 ? nan : floatBitsToUint(tiny ? 0 : largest / 127);
     if (BLOCK == 32) {
       int total = 0;
       for (uint i = 0; i < 8; ++i) total += sums[t + i];
@@ -70,6 +71,6 @@ void main() {
     }
   }
   if (BLOCK == 256 && t % 4 == 0) {
-    q[at + 65 + t / 4] = uint(sums[t] + sums[t + 1] + sums[t + 2] + sums[t + 3]);
+    q[at + 64 + t / 4] = uint(sums[t] + sums[t + 1] + sums[t + 2] + sums[t + 3]);
   }
 }

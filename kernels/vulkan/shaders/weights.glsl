@@ -1,67 +1,90 @@
-// Panels of weights (kernels/cpu/panel.h) as words: where a type's parts lie, and its values one by
-// one. The file that includes this declares `uint w[]` and the constant TYPE before.
+// Panels of weights (kernels/cpu/panel.h), four rows at a time: a panel has two quads of rows, and
+// a word of each row of a quad is one load of 16 bytes. Where a type's parts lie, in such loads.
+// The file that includes this declares `uvec4 w[]` and the constant TYPE before.
 
 // The types' numbers in a GGUF.
 const uint F32 = 0, F16 = 1, Q4_0 = 2, Q8_0 = 8, Q4_K = 12, Q5_K = 13, Q6_K = 14, BF16 = 30;
 
-const uint PANEL_ROWS = 8;
+const uint QUAD_ROWS = 4;
 
-// Columns and words of one block of a panel.
+// Columns and loads of one block of a panel.
 uint block_columns() {
   return TYPE == Q4_0 || TYPE == Q8_0 ? 32 : TYPE == F32 || TYPE == F16 || TYPE == BF16 ? 1 : 256;
 }
-uint block_words() {
+uint block_loads() {
   switch (TYPE) {
-    case F32: return 8;
-    case F16: case BF16: return 4;
-    case Q4_0: return 36;
-    case Q8_0: return 68;
-    case Q4_K: return 288;
-    case Q5_K: return 352;
-    default: return 420;  // Q6_K
+    case F32: return 2;
+    case F16: case BF16: return 1;
+    case Q4_0: return 9;
+    case Q8_0: return 17;
+    case Q4_K: return 72;
+    case Q5_K: return 88;
+    default: return 105;  // Q6_K
   }
 }
+// Where the panel of quad `quad` of a matrix begins; the quad is number quad % 2 of it.
+uint panel_of(uint quad, uint blocks) { return quad / 2 * blocks * block_loads(); }
 
-// Half number `index` of the words from `at` on.
-float half_at(uint at, uint index) {
-  const vec2 both = unpackHalf2x16(w[at + index / 2]);
-  return index % 2 == 0 ? both.x : both.y;
+// Of the 16-bit values of a panel's rows, two words with a quad's.
+uvec2 pair_at(uint at, uint quad) {
+  const uvec4 both = w[at];
+  return quad == 0 ? both.xy : both.zw;
+}
+vec4 halves_at(uint at, uint quad) {
+  const uvec2 two = pair_at(at, quad);
+  return vec4(unpackHalf2x16(two.x), unpackHalf2x16(two.y));
 }
 
-// Byte i of a word, unsigned and signed.
-uint byte_of(uint word, uint i) { return bitfieldExtract(word, int(8 * i), 8); }
-int signed_byte_of(uint word, uint i) { return bitfieldExtract(int(word), int(8 * i), 8); }
-
-// The words of 4 codes each of group g (0 to 7) of a sub-block's 32 columns, without what Q5_K and
-// Q6_K keep elsewhere. `at` is where the sub-block's nibbles begin.
-uint nibbles(uint at, uint g, uint lane) {
-  const uint both = w[at + 8 * (g % 4) + lane];
-  return (g < 4 ? both : both >> 4) & 0x0f0f0f0f;
+// Byte i of words.
+uvec4 bytes_of(uvec4 words, uint i) { return bitfieldExtract(words, int(8 * i), 8); }
+ivec4 signed_bytes_of(uvec4 words, uint i) {
+  return bitfieldExtract(ivec4(words), int(8 * i), 8);
 }
 
-// Group g of sub-block s of a block that begins at word `at`: 4 codes, as stored.
-uint codes(uint at, uint s, uint g, uint lane) {
-  switch (TYPE) {
-    case Q4_0: return nibbles(at + 4, g, lane);
-    case Q8_0: return w[at + 4 + 8 * g + lane];
-    case Q4_K: return nibbles(at + 32 + 32 * s, g, lane);
-    case Q5_K: {
-      const uint fifth = w[at + 288 + 8 * s + lane];
-      return nibbles(at + 32 + 32 * s, g, lane) | (((fifth >> g) & 0x01010101) << 4);
-    }
-    default: {
-      const uint upper = w[at + 292 + 8 * (2 * s + g / 4) + lane];
-      return nibbles(at + 36 + 32 * s, g, lane) | (((upper >> (2 * (g % 4))) & 0x03030303) << 4);
-    }
-  }
-}
-
-// Scales and mins of Q4_K and Q5_K, 8 each of 6 bits.
-struct Scales {
-  uint low, high, mins_low, mins_high;  // a byte each
+// What Q5_K and Q6_K keep of sub-block s of 32 columns beside the nibbles, for its columns 0 to 15
+// and 16 to 31.
+struct Upper {
+  uvec4 low, high;
 };
-Scales scales_of(uint at, uint lane) {
-  const uint w0 = w[at + 8 + lane], w1 = w[at + 16 + lane], w2 = w[at + 24 + lane];
+Upper upper_of(uint at, uint s, uint quad) {
+  Upper upper = Upper(uvec4(0), uvec4(0));
+  if (TYPE == Q5_K) upper.low = upper.high = w[at + 72 + 2 * s + quad];
+  if (TYPE == Q6_K) {
+    upper.low = w[at + 73 + 4 * s + quad];
+    upper.high = w[at + 75 + 4 * s + quad];
+  }
+  return upper;
+}
+
+// Groups j (0 to 3) and j + 4 of a sub-block: 4 codes in each word, as stored.
+struct Codes {
+  uvec4 low, high;
+};
+Codes codes_of(uint at, uint s, uint j, uint quad, Upper upper) {
+  if (TYPE == Q8_0) return Codes(w[at + 1 + 2 * j + quad], w[at + 9 + 2 * j + quad]);
+  const uint nibbles_at = TYPE == Q4_0 ? 1 : TYPE == Q6_K ? 9 : 8;
+  const uvec4 both = w[at + nibbles_at + 8 * s + 2 * j + quad];
+  Codes codes = Codes(both & 0x0f0f0f0f, (both >> 4) & 0x0f0f0f0f);
+  if (TYPE == Q5_K) {
+    codes.low |= ((upper.low >> j) & 0x01010101) << 4;
+    codes.high |= ((upper.high >> (j + 4)) & 0x01010101) << 4;
+  }
+  if (TYPE == Q6_K) {
+    codes.low |= ((upper.low >> (2 * j)) & 0x03030303) << 4;
+    codes.high |= ((upper.high >> (2 * j)) & 0x03030303) << 4;
+  }
+  return codes;
+}
+
+// Scales and mins of Q4_K and Q5_K, 8 each of 6 bits; of the 16 scales of Q6_K, a byte each too.
+struct Scales {
+  uvec4 low, high, mins_low, mins_high;
+};
+Scales scales_of(uint at, uint quad) {
+  if (TYPE == Q6_K) {
+    return Scales(w[at + 1 + quad], w[at + 3 + quad], w[at + 5 + quad], w[at + 7 + quad]);
+  }
+  const uvec4 w0 = w[at + 2 + quad], w1 = w[at + 4 + quad], w2 = w[at + 6 + quad];
   Scales s;
   s.low = w0 & 0x3f3f3f3f;
   s.high = w1 & 0x3f3f3f3f;
@@ -69,31 +92,33 @@ Scales scales_of(uint at, uint lane) {
   s.mins_high = w2 & 0x3f3f3f3f;
   return s;
 }
-int scale_of(Scales k, uint s) { return int(byte_of(s < 4 ? k.low : k.high, s % 4)); }
-int min_of(Scales k, uint s) { return int(byte_of(s < 4 ? k.mins_low : k.mins_high, s % 4)); }
-
-// Scale `index` (0 to 15) of Q6_K.
-int scale6_of(uint at, uint index, uint lane) {
-  return signed_byte_of(w[at + 4 + 8 * (index / 4) + lane], index % 4);
+ivec4 scale_of(Scales k, uint s) { return ivec4(bytes_of(s < 4 ? k.low : k.high, s % 4)); }
+ivec4 min_of(Scales k, uint s) { return ivec4(bytes_of(s < 4 ? k.mins_low : k.mins_high, s % 4)); }
+// Of Q6_K, for half 0 or 1 of a sub-block.
+ivec4 scale6_of(Scales k, uint s, uint half_of) {
+  const uvec4 words = s < 4 ? (s < 2 ? k.low : k.high) : (s < 6 ? k.mins_low : k.mins_high);
+  return signed_bytes_of(words, 2 * (s % 2) + half_of);
 }
 
-// The value at a column of lane `lane` of the panel that begins at word `panel`.
-float value_at(uint panel, uint column, uint lane) {
-  const uint at = panel + column / block_columns() * block_words();
-  if (TYPE == F32) return uintBitsToFloat(w[at + lane]);
-  if (TYPE == F16) return half_at(at, lane);
+// The values at a column of a quad of the panel that begins at `panel`.
+vec4 values_at(uint panel, uint column, uint quad) {
+  const uint at = panel + column / block_columns() * block_loads();
+  if (TYPE == F32) return uintBitsToFloat(w[at + quad]);
+  if (TYPE == F16) return halves_at(at, quad);
   if (TYPE == BF16) {
-    const uint both = w[at + lane / 2];
-    return uintBitsToFloat(lane % 2 == 0 ? both << 16 : both & 0xffff0000u);
+    const uvec2 two = pair_at(at, quad);
+    return uintBitsToFloat(uvec4(two.x << 16, two.x & 0xffff0000u, two.y << 16,
+                                 two.y & 0xffff0000u));
   }
   const uint in_block = column % block_columns();
   const uint s = in_block / 32, g = in_block % 32 / 4, i = in_block % 4;
-  const uint word = codes(at, s, g, lane);
-  const float d = half_at(at, lane);
-  if (TYPE == Q8_0) return d * float(signed_byte_of(word, i));
-  const float code = float(byte_of(word, i));
+  const Codes pair = codes_of(at, s, g % 4, quad, upper_of(at, s, quad));
+  const uvec4 words = g < 4 ? pair.low : pair.high;
+  const vec4 d = halves_at(at, quad);
+  if (TYPE == Q8_0) return d * vec4(signed_bytes_of(words, i));
+  const vec4 code = vec4(bytes_of(words, i));
   if (TYPE == Q4_0) return d * (code - 8);
-  if (TYPE == Q6_K) return d * float(scale6_of(at, 2 * s + g / 4, lane)) * (code - 32);
-  const Scales k = scales_of(at, lane);
-  return d * float(scale_of(k, s)) * code - half_at(at + 4, lane) * float(min_of(k, s));
+  const Scales k = scales_of(at, quad);
+  if (TYPE == Q6_K) return d * vec4(scale6_of(k, s, g / 4)) * (code - 32);
+  return d * vec4(scale_of(k, s)) * code - halves_at(at + 1, quad) * vec4(min_of(k, s));
 }

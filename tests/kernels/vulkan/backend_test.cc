@@ -10,6 +10,9 @@ namespace {
 
 using model::TensorType;
 
+// Of x: one for each way in which the backend multiplies.
+constexpr uint32_t kRowCounts[] = {1, 5, 17};
+
 TEST(VulkanBackend, SaysWhatItRunsOn) {
   WEFT_VULKAN_OR_SKIP(backend);
   EXPECT_EQ(backend->name(), "vulkan");
@@ -21,7 +24,7 @@ TEST(VulkanBackend, ProductsAreExactUpToFloatRoundingWhereInt8HoldsTheActivation
   Random random(test::test_seed(61));
   for (const TensorType type : kAllTypes) {
     for (const auto& [rows, blocks, x_rows] :
-         {std::tuple{1, 1, 1}, {8, 2, 4}, {13, 3, 2}, {70, 9, 7}}) {
+         {std::tuple{1, 1, 1}, {8, 2, 4}, {13, 3, 2}, {70, 9, 7}, {70, 3, 37}}) {
       const uint32_t block = std::max(32u, uint32_t(model::tensor_type_info(type).block_elements));
       const Tensor tensor = make_tensor(type, rows, blocks * block, random);
       const std::vector<float> x = exact_floats(x_rows, tensor.cols, random);
@@ -63,13 +66,13 @@ TEST(VulkanBackend, ExtremeCodesScalesAndActivationsDoNotSaturate) {
 TEST(VulkanBackend, ProductsHaveTheSameBitsForAnyBatch) {
   WEFT_VULKAN_OR_SKIP(backend);
   Random random(test::test_seed(63));
-  constexpr uint32_t kRows = 23;
+  constexpr uint32_t kRows = 37;
   for (const TensorType type : kAllTypes) {
     const Tensor tensor = make_tensor(type, 75, 1024, random);
     const auto weight = backend->load(tensor.view(), WeightUse::kMatmul).value();
     const std::vector<float> x = random_floats(size_t{kRows} * tensor.cols, random);
     const std::vector<float> whole = run_matmul(*backend, *weight, x);
-    for (const uint32_t step : {1u, 3u, 7u}) {
+    for (const uint32_t step : {1u, 3u, 7u, 18u}) {
       std::vector<float> pieces;
       for (uint32_t row = 0; row < kRows; row += step) {
         const uint32_t count = std::min(step, kRows - row);
@@ -81,6 +84,58 @@ TEST(VulkanBackend, ProductsHaveTheSameBitsForAnyBatch) {
       EXPECT_EQ(pieces, whole) << model::tensor_type_info(type).name << " by " << step;
     }
   }
+}
+
+// Tiles of the matrix beside row by row: sizes that no tile, no part and no step divides.
+TEST(VulkanBackend, ProductsHaveTheSameBitsInTilesAndWithout) {
+  VulkanOptions options = vulkan_options();
+  const auto tiles = vulkan_backend(options);
+  options.tiles_on_cpu = false;
+  const auto rows = vulkan_backend(options);
+  if (!tiles || rows->device().tiles()) GTEST_SKIP() << "no Vulkan device here that has both";
+  ASSERT_TRUE(tiles->device().tiles());
+  Random random(test::test_seed(68));
+  for (const TensorType type : kAllTypes) {
+    const uint32_t block = std::max(32u, uint32_t(model::tensor_type_info(type).block_elements));
+    for (const auto& [out, blocks] :
+         {std::tuple{1u, 1u}, {13u, 2u}, {64u, 8u}, {75u, 19u}, {131u, 11u}}) {
+      const Tensor tensor = make_tensor(type, out, blocks * block, random);
+      const auto one = tiles->load(tensor.view(), WeightUse::kMatmul).value();
+      const auto other = rows->load(tensor.view(), WeightUse::kMatmul).value();
+      for (const uint32_t x_rows : {16u, 31u, 65u}) {
+        const std::vector<float> x = random_floats(size_t{x_rows} * tensor.cols, random);
+        EXPECT_EQ(run_matmul(*tiles, *one, x), run_matmul(*rows, *other, x))
+            << model::tensor_type_info(type).name << ", " << out << " x " << tensor.cols << ", "
+            << x_rows << " rows";
+      }
+    }
+  }
+  EXPECT_EQ(tiles->device().complaints(), 0u);
+}
+
+// A packed dot product is the same sum of integers.
+TEST(VulkanBackend, ProductsHaveTheSameBitsWithDotProductsOfBytesAndWithout) {
+  VulkanOptions options = vulkan_options();
+  options.dots = VulkanOptions::Dots::kNever;
+  const auto plain = vulkan_backend(options);
+  options.dots = VulkanOptions::Dots::kIfThere;
+  const auto dots = vulkan_backend(options);
+  if (!plain || !dots->device().dots()) GTEST_SKIP() << "no Vulkan device with dot products here";
+  ASSERT_FALSE(plain->device().dots());
+  Random random(test::test_seed(67));
+  for (const TensorType type : kAllTypes) {
+    for (const int fill : {-1, 0x00, 0x7f, 0x80, 0xff}) {
+      const Tensor tensor = make_tensor(type, 75, 1024, random, fill);
+      const auto one = plain->load(tensor.view(), WeightUse::kMatmul).value();
+      const auto other = dots->load(tensor.view(), WeightUse::kMatmul).value();
+      for (const uint32_t rows : kRowCounts) {
+        const std::vector<float> x = random_floats(size_t{rows} * tensor.cols, random);
+        EXPECT_EQ(run_matmul(*plain, *one, x), run_matmul(*dots, *other, x))
+            << model::tensor_type_info(type).name << ", " << rows << " rows";
+      }
+    }
+  }
+  EXPECT_EQ(dots->device().complaints(), 0u);
 }
 
 TEST(VulkanBackend, ActivationsThatAreNoNumbersAreSeenInTheProduct) {

@@ -48,6 +48,17 @@ TEST(VulkanDevice, AProcessorInDisguiseIsTakenOnlyIfAskedFor) {
   }
 }
 
+TEST(VulkanDevice, DotProductsOfBytesAreForDevicesThatHaveThem) {
+  VulkanOptions options = vulkan_options();
+  const auto dots = [&](VulkanOptions::Dots wanted) {
+    options.dots = wanted;
+    const auto device = vulkan_device(options);
+    return device && device->dots();
+  };
+  EXPECT_FALSE(dots(VulkanOptions::Dots::kNever));
+  EXPECT_TRUE(dots(VulkanOptions::Dots::kIfThere) || !dots(VulkanOptions::Dots::kIfFast));
+}
+
 TEST(VulkanDevice, ErrorsSayWhatFailedAndOfWhichKind) {
   EXPECT_EQ(vulkan_error("x", VK_ERROR_OUT_OF_DEVICE_MEMORY).code, ErrorCode::kExhausted);
   EXPECT_EQ(vulkan_error("x", VK_ERROR_DEVICE_LOST).code, ErrorCode::kUnavailable);

@@ -1,5 +1,5 @@
-// The vulkan backend as tests open it: any device, a processor in disguise too, under the
-// validation layer where that is installed.
+// The vulkan backend as tests open it: any device, a processor in disguise too, which computes as a
+// GPU would, under the validation layer where that is installed.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,6 +12,7 @@ namespace weft::kernels {
 inline VulkanOptions vulkan_options() {
   VulkanOptions options;
   options.allow_cpu = true;
+  options.tiles_on_cpu = true;
   options.validate = VulkanInstance::create(true).ok();
   return options;
 }

@@ -19,8 +19,8 @@ def write_models(lab):
     os.makedirs(folder)
     writer = Node(lab, "writer")
     for seed, name in enumerate(ARCHITECTURES):
-        writer.weft("synth", os.path.join(folder, name + ".gguf"), "--arch", name, "--shape", "tiny",
-                    "--layers", "7", "--seed", str(seed + 5))
+        writer.weft("synth", os.path.join(folder, name + ".gguf"), "--arch", name, "--shape",
+                    "tiny", "--layers", "7", "--seed", str(seed + 5))
     return folder
 
 
@@ -50,9 +50,9 @@ def main():
             serve(nodes, name)
             layers = nodes[0].layers()
             expect(len(layers) == 3, f"{name} is not spread over three nodes: {layers}")
-            alone = nodes[0].weft("run", os.path.join(folder, name + ".gguf"), "--raw", "-p", PROMPT,
-                                  "-n", str(TOKENS), "--temp", "0", "--ctx", "1024", "--json",
-                                  "--threads", "1")
+            alone = nodes[0].weft("run", os.path.join(folder, name + ".gguf"), "--raw", "-p",
+                                  PROMPT, "-n", str(TOKENS), "--temp", "0", "--ctx", "1024",
+                                  "--json", "--threads", "1")
             expected = json.loads(alone.stdout)["text"]
             for node in nodes:
                 text = node.complete(PROMPT, max_tokens=TOKENS, model=name)

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/text.h"
+#include "kernels/cpu/repack.h"
 
 namespace weft::kernels {
 namespace {
@@ -96,6 +97,20 @@ std::vector<SliceTensor> list_slice_tensors(const model::Model& model, uint32_t 
     if (!shared) tensors.push_back({&model.output(), WeightUse::kMatmul, &weights.output});
   }
   return tensors;
+}
+
+IdleWeights idle_weights(const model::Model& model, uint32_t layer) {
+  IdleWeights idle;
+  const model::ModelConfig& config = model.config();
+  if (config.expert_count == 0) return idle;
+  const model::LayerTensors& tensors = model.layer(layer);
+  const uint32_t experts = config.expert_count - config.experts_used;
+  for (const model::GgufTensor* tensor :
+       {tensors.experts_gate, tensors.experts_up, tensors.experts_down}) {
+    idle.bytes += kept_bytes(*tensor, WeightUse::kMatmul) / config.expert_count * experts;
+    idle.parameters += tensor->elements / config.expert_count * experts;
+  }
+  return idle;
 }
 
 uint64_t SliceWeights::bytes() const {

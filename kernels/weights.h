@@ -35,6 +35,13 @@ struct SliceTensor {
 std::vector<SliceTensor> list_slice_tensors(const model::Model& model, uint32_t first_layer,
                                             uint32_t last_layer, SliceWeights& weights);
 
+// Of a layer's weights, what one token leaves alone: the experts that it does not go to.
+struct IdleWeights {
+  uint64_t bytes = 0;       // in memory
+  uint64_t parameters = 0;
+};
+IdleWeights idle_weights(const model::Model& model, uint32_t layer);
+
 // kCorrupt if the file's data does not fit its table, or went missing while it was read (a file
 // truncated under us reads as zeros: computing with those would be silent nonsense); kCancelled if
 // `progress` says so; whatever the backend answers otherwise.

@@ -220,6 +220,9 @@ uint64_t weight_bytes_per_token(const model::Model& model) {
         entry.use == kernels::WeightUse::kLookup && entry.tensor->dims.size() > 1;
     if (!only_looked_up) bytes += kernels::kept_bytes(*entry.tensor, entry.use);
   }
+  for (uint32_t layer = 0; layer < model.config().layer_count; ++layer) {
+    bytes -= kernels::idle_weights(model, layer).bytes;
+  }
   return bytes;
 }
 

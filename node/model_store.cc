@@ -15,6 +15,7 @@
 #include "kernels/block.h"
 #include "kernels/cpu/repack.h"
 #include "kernels/slice_memory.h"
+#include "kernels/weights.h"
 #include "node/have_file.h"
 
 namespace weft::node {
@@ -57,15 +58,9 @@ void add_sparsity(const model::Model& model, uint32_t layer, transport::LayerSha
     shape.kv_tokens_max =
         kernels::window_kv_tokens(config.window, kernels::kWindowStreams, kernels::kKvTokensMax);
   }
-  if (config.expert_count == 0) return;
-  const model::LayerTensors& tensors = model.layer(layer);
-  const uint32_t idle = config.expert_count - config.experts_used;
-  for (const model::GgufTensor* tensor :
-       {tensors.experts_gate, tensors.experts_up, tensors.experts_down}) {
-    shape.idle_bytes += kernels::kept_bytes(*tensor, kernels::WeightUse::kMatmul) /
-                        config.expert_count * idle;
-    shape.parameters -= tensor->elements / config.expert_count * idle;
-  }
+  const kernels::IdleWeights idle = kernels::idle_weights(model, layer);
+  shape.idle_bytes = idle.bytes;
+  shape.parameters -= idle.parameters;
 }
 
 std::string name_of(const std::string& path) {

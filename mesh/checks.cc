@@ -57,7 +57,7 @@ Result<> check_offer(const transport::ModelOffer& offer) {
                                      [](const auto& layer) { return plausible(layer); });
   if (!layers_ok || !plausible(offer.embedding) || !plausible(offer.head) ||
       offer.kv_bytes_per_token_layer > kTokensPlausible || offer.file_bytes >= kBytesPlausible ||
-      offer.scratch_row_bytes > kTokensPlausible ||
+      offer.scratch_row_bytes > kTokensPlausible || offer.tied_bytes > offer.embedding.bytes ||
       offer.scratch_position_bytes > kTokensPlausible) {
     return invalid("a model with layers of implausible size");
   }

@@ -40,6 +40,7 @@ partition::ModelTable model_table(const transport::ModelOffer& offer, uint32_t k
   table.hidden_dim = offer.hidden_dim;
   table.kv_bytes_per_token_layer = kv_bytes(offer, kv_type);
   table.kv_tokens = kv_tokens;
+  table.tied_bytes = offer.tied_bytes;
   table.scratch_bytes = offer.scratch_row_bytes * rows_max +
                         offer.scratch_position_bytes * std::min(kv_tokens, offer.context_length);
   return table;

@@ -98,6 +98,7 @@ transport::ModelOffer offer_of(const StoredModel& stored) {
   const model::GgufTensor* head[] = {&model.output_norm(), &model.output()};
   offer.embedding = shape_of(embedding, kernels::WeightUse::kLookup);
   offer.head = shape_of(head, kernels::WeightUse::kMatmul);
+  if (&model.output() == &model.token_embedding()) offer.tied_bytes = offer.embedding.bytes;
   offer.head.bytes += kernels::head_scratch_bytes(config);
   offer.head.idle_bytes = kernels::head_scratch_bytes(config);
   for (uint32_t l = 0; l < config.layer_count; ++l) {

@@ -70,6 +70,7 @@ nlohmann::ordered_json shape_json(const transport::ModelOffer& shape) {
           {"kv_bytes_per_token_layer", shape.kv_bytes_per_token_layer},
           {"scratch_row_bytes", shape.scratch_row_bytes},
           {"scratch_position_bytes", shape.scratch_position_bytes},
+          {"tied_bytes", shape.tied_bytes},
           {"embedding", layer_json(shape.embedding)},
           {"head", layer_json(shape.head)},
           {"layers", std::move(layers)}};
@@ -88,6 +89,7 @@ Result<transport::ModelOffer> parse_shape(const Json& shape) {
   WEFT_CHECK(read_field(shape, "kv_bytes_per_token_layer", offer.kv_bytes_per_token_layer));
   WEFT_CHECK(read_field(shape, "scratch_row_bytes", offer.scratch_row_bytes));
   WEFT_CHECK(read_field(shape, "scratch_position_bytes", offer.scratch_position_bytes));
+  WEFT_CHECK(read_field(shape, "tied_bytes", offer.tied_bytes));
   const auto embedding = shape.find("embedding"), head = shape.find("head");
   if (embedding == shape.end() || head == shape.end()) return invalid("embedding or head");
   WEFT_CHECK(read_layer(*embedding, "embedding", offer.embedding));

@@ -18,9 +18,9 @@ namespace weft::node {
 Result<transport::ModelOffer> shape_of_file(const std::string& path);
 
 // A shape as JSON: {name, file_bytes, hidden_dim, vocab_size, context_length,
-// kv_bytes_per_token_layer, scratch_row_bytes, scratch_position_bytes, embedding, head, layers};
-// each layer, the embedding and the head are [bytes, parameters, GGUF's number of the tensor type,
-// most tokens of its KV cache or 0, bytes that one token does not read].
+// kv_bytes_per_token_layer, scratch_row_bytes, scratch_position_bytes, tied_bytes, embedding, head,
+// layers}; each layer, the embedding and the head are [bytes, parameters, GGUF's number of the
+// tensor type, most tokens of its KV cache or 0, bytes that one token does not read].
 nlohmann::ordered_json shape_json(const transport::ModelOffer& shape);
 // Takes hostile JSON: kInvalid says what is missing or out of range.
 Result<transport::ModelOffer> parse_shape(const nlohmann::json& shape);

@@ -33,6 +33,16 @@ StageCost cost_of(const std::vector<TypeSpeed>& speeds, const LayerCost& layer) 
           2.0 * double(layer.parameters) / std::max(speed.prefill_flops, 1.0)};
 }
 
+// Of embedding and head, where the stage has them.
+uint64_t ends_memory(const ModelTable& model, uint32_t first, uint32_t last) {
+  const bool has_embedding = first == 0, has_head = last == model.layers.size();
+  uint64_t bytes = 0;
+  if (has_embedding) bytes += model.embedding.bytes;
+  if (has_head) bytes += model.head.bytes;
+  if (has_embedding && has_head) bytes -= model.tied_bytes;
+  return bytes;
+}
+
 }  // namespace
 
 uint64_t layer_memory(const ModelTable& model, const LayerCost& layer) {
@@ -44,9 +54,7 @@ uint64_t layer_memory(const ModelTable& model, const LayerCost& layer) {
 uint64_t stage_memory(const ModelTable& model, uint32_t first_layer, uint32_t last_layer) {
   uint64_t bytes = model.scratch_bytes;
   for (uint32_t l = first_layer; l < last_layer; ++l) bytes += layer_memory(model, model.layers[l]);
-  if (first_layer == 0) bytes += model.embedding.bytes;
-  if (last_layer == model.layers.size()) bytes += model.head.bytes;
-  return bytes;
+  return bytes + ends_memory(model, first_layer, last_layer);
 }
 
 CostModel::CostModel(const PlanRequest& request) : request_(request) {
@@ -125,9 +133,7 @@ double CostModel::link_seconds(NodeId from, NodeId to, double bytes) const {
 uint64_t CostModel::stage_bytes(uint32_t first, uint32_t last) const {
   const ModelTable& model = request_.model;
   uint64_t bytes = memory_sums_[last] - memory_sums_[first] + model.scratch_bytes;
-  if (first == 0) bytes += model.embedding.bytes;
-  if (last == layer_count()) bytes += model.head.bytes;
-  return bytes;
+  return bytes + ends_memory(model, first, last);
 }
 
 bool CostModel::fits(size_t node, uint32_t first, uint32_t last) const {

@@ -35,6 +35,7 @@ struct ModelTable {
   uint64_t kv_bytes_per_token_layer = 0;
   uint32_t kv_tokens = 0;      // capacity each stage is to hold
   uint64_t scratch_bytes = 0;  // a stage's activations
+  uint64_t tied_bytes = 0;     // that embedding and head share where one stage has both
 };
 
 struct TypeSpeed {

@@ -111,6 +111,7 @@ Result<ModelOffer> unpack_offer(const wire::ModelOffer& m) {
   out.kv_bytes_per_token_layer = m.kv_bytes_per_token_layer();
   out.scratch_row_bytes = m.scratch_row_bytes();
   out.scratch_position_bytes = m.scratch_position_bytes();
+  out.tied_bytes = m.tied_bytes();
   out.embedding = unpack_shape(m.embedding());
   out.head = unpack_shape(m.head());
   if (count(m.layers()) == 0 || count(m.layers()) > kLayersMax) {

@@ -54,7 +54,7 @@ Offset<wire::ModelOffer> pack_offer(Builder& b, const ModelOffer& m) {
                                 m.hidden_dim, m.vocab_size, m.context_length,
                                 m.kv_bytes_per_token_layer, &embedding, &head,
                                 b.CreateVectorOfStructs(layers), m.scratch_row_bytes,
-                                m.scratch_position_bytes);
+                                m.scratch_position_bytes, m.tied_bytes);
 }
 
 std::vector<wire::TypeSpeed> pack_speeds(const std::vector<TypeSpeed>& speeds) {

@@ -92,6 +92,7 @@ struct ModelOffer {
   uint64_t kv_bytes_per_token_layer = 0;
   // Activations and rotary tables of a stage: for each row of a batch, each position of a stream.
   uint64_t scratch_row_bytes = 0, scratch_position_bytes = 0;
+  uint64_t tied_bytes = 0;  // that embedding and head share where one stage has both
   LayerShape embedding, head;  // head: output norm and matrix
   std::vector<LayerShape> layers;
 };

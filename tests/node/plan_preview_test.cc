@@ -24,6 +24,7 @@ transport::ModelOffer example() {
   shape.head = {800, 400, 14};
   shape.scratch_row_bytes = 400;
   shape.scratch_position_bytes = 128;
+  shape.tied_bytes = 600;
   shape.layers = {{1000, 500, 12}, {1100, 550, 12, 64, 900}};
   return shape;
 }
@@ -47,6 +48,7 @@ TEST(PlanPreview, AShapeComesBackFromItsJson) {
   EXPECT_EQ(read->layers[1].idle_bytes, 900u);
   EXPECT_EQ(read->scratch_row_bytes, 400u);
   EXPECT_EQ(read->scratch_position_bytes, 128u);
+  EXPECT_EQ(read->tied_bytes, 600u);
 }
 
 // What the planner counts for a stage is what its slice takes, within 3 %.
@@ -68,11 +70,13 @@ TEST(PlanPreview, AStagesMemoryIsThatOfItsSlice) {
       }
       table.embedding.bytes = offer.embedding.bytes;
       table.head.bytes = offer.head.bytes;
+      table.tied_bytes = offer.tied_bytes;
       table.kv_bytes_per_token_layer = offer.kv_bytes_per_token_layer;
       table.kv_tokens = kv_tokens;
       table.scratch_bytes =
           offer.scratch_row_bytes * kRows + offer.scratch_position_bytes * kv_tokens;
-      for (const auto& [first, last] : {std::pair(0u, 6u), std::pair(1u, 7u), std::pair(2u, 8u)}) {
+      for (const auto& [first, last] : {std::pair(0u, 6u), std::pair(1u, 7u), std::pair(2u, 8u),
+                                        std::pair(0u, 8u)}) {
         const auto slice = kernels::estimate_slice_memory(
             model, {.first_layer = first, .last_layer = last, .kv_tokens = kv_tokens,
                     .rows_max = kRows}, "cpu").value();

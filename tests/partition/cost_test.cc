@@ -39,6 +39,11 @@ TEST(Cost, ALayerMayReadLessThanItHoldsAndKeepLessThanTheContext) {
   EXPECT_EQ(stage_memory(request.model, 0, 2), 2'000'000u + 100'000 + 6'400 + 7);
   request.model.kv_tokens = 32;
   EXPECT_EQ(stage_memory(request.model, 1, 2), 1'000'000u + 3'200 + 7);
+  request.model.embedding = {500, 0, 1};
+  request.model.head = {600, 0, 1};
+  request.model.tied_bytes = 450;
+  EXPECT_EQ(stage_memory(request.model, 0, 2) - stage_memory(request.model, 1, 2),
+            stage_memory(request.model, 0, 1) - 7 - 450) << "a stage with both has it once";
 }
 
 // The last layers that fit the fast memory are fast, those before them are slow.

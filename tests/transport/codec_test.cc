@@ -32,6 +32,7 @@ ModelOffer sample_offer() {
   offer.layers = {{10, 20, 12}, {11, 21, 14, 512, 7}};
   offer.scratch_row_bytes = 300;
   offer.scratch_position_bytes = 64;
+  offer.tied_bytes = 900;
   return offer;
 }
 

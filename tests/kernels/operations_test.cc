@@ -1,4 +1,4 @@
-// Operations that only some families need, on every backend, against the reference.
+// Operations that only some families need, and what an observer is told, on every backend.
 #include <gtest/gtest.h>
 
 #include <cctype>
@@ -182,6 +182,33 @@ TEST_P(Operations, ARowHasTheSameBitsAmongOthersThatChooseOtherExperts) {
   for (uint32_t row = 0; row < kCount; ++row) {
     const auto alone = run(row, 1);
     EXPECT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + row * kOut)) << row;
+  }
+}
+
+TEST_P(Operations, AnObserverIsToldOfEach) {
+  const auto* vulkan = dynamic_cast<VulkanBackend*>(backend_.get());
+  if (vulkan && vulkan->device().timestamp_bits() == 0) GTEST_SKIP() << "the device has no clock";
+  const auto a = to_buffer(*backend_, {1, 2}), b = to_buffer(*backend_, {3, 4});
+  std::vector<std::string> names;
+  Time last;
+  backend_->observe([&](std::string_view name, Time begin, Time end) {
+    names.emplace_back(name);
+    EXPECT_LE(begin.ns, end.ns);
+    EXPECT_LE(last.ns, end.ns);
+    last = end;
+  });
+  for (int i = 0; i < 2; ++i) {
+    backend_->add(*a, *b, 2);
+    backend_->glu(model::Activation::kSilu, *a, *a, *b, 2);
+    ASSERT_TRUE(backend_->finish().ok());
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"add", "glu", "add", "glu"}));
+  backend_->observe({});
+  backend_->add(*a, *b, 2);
+  ASSERT_TRUE(backend_->finish().ok());
+  EXPECT_EQ(names.size(), 4u);
+  if (vulkan) {
+    EXPECT_EQ(vulkan->device().complaints(), 0u);
   }
 }
 

@@ -277,29 +277,6 @@ TEST(CpuBackend, RefusesTensorsThatDoNotFitTheirShape) {
   EXPECT_EQ(backend->load(view, WeightUse::kLookup).error().code, ErrorCode::kInvalid);
 }
 
-TEST(CpuBackend, TellsItsObserverOfEachOperation) {
-  const auto backend = cpu_backend(1);
-  const auto a = to_buffer(*backend, {1, 2}), b = to_buffer(*backend, {3, 4});
-  std::vector<std::string> names;
-  Time last;
-  backend->observe([&](std::string_view name, Time begin, Time end) {
-    names.emplace_back(name);
-    EXPECT_LE(begin.ns, end.ns);
-    EXPECT_LE(last.ns, end.ns);
-    last = end;
-  });
-  for (int i = 0; i < 2; ++i) {
-    backend->add(*a, *b, 2);
-    backend->glu(model::Activation::kSilu, *a, *a, *b, 2);
-    ASSERT_TRUE(backend->finish().ok());
-  }
-  EXPECT_EQ(names, (std::vector<std::string>{"add", "glu", "add", "glu"}));
-  backend->observe({});
-  backend->add(*a, *b, 2);
-  ASSERT_TRUE(backend->finish().ok());
-  EXPECT_EQ(names.size(), 4u);
-}
-
 TEST(CpuBackend, MemoryThatIsNotThereIsAnError) {
   const auto backend = cpu_backend(1);
   EXPECT_EQ(backend->allocate(size_t{1} << 50).error().code, ErrorCode::kExhausted);

@@ -309,31 +309,6 @@ TEST_F(VulkanBesideReference, RepeatsAStepWithOtherDataAndOtherBuffers) {
   }
 }
 
-TEST(VulkanBackend, TellsItsObserverOfEachDispatch) {
-  WEFT_VULKAN_OR_SKIP(backend);
-  if (backend->device().timestamp_bits() == 0) GTEST_SKIP() << "the device has no clock";
-  const auto a = to_buffer(*backend, {1, 2}), b = to_buffer(*backend, {3, 4});
-  std::vector<std::string> names;
-  Time last;
-  backend->observe([&](std::string_view name, Time begin, Time end) {
-    names.emplace_back(name);
-    EXPECT_LE(begin.ns, end.ns);
-    EXPECT_LE(last.ns, end.ns);
-    last = end;
-  });
-  for (int i = 0; i < 2; ++i) {
-    backend->add(*a, *b, 2);
-    backend->glu(model::Activation::kSilu, *a, *a, *b, 2);
-    ASSERT_TRUE(backend->finish().ok());
-  }
-  EXPECT_EQ(names, (std::vector<std::string>{"add", "glu", "add", "glu"}));
-  backend->observe({});
-  backend->add(*a, *b, 2);
-  ASSERT_TRUE(backend->finish().ok());
-  EXPECT_EQ(names.size(), 4u);
-  EXPECT_EQ(backend->device().complaints(), 0u);
-}
-
 // Every step from here on fails as on a device that is gone, and says so.
 TEST(VulkanBackend, ALostDeviceIsUnavailable) {
   VulkanOptions options = vulkan_options();

@@ -17,13 +17,6 @@ Error corrupt(std::string message) {
   return Error(ErrorCode::kCorrupt, std::move(message));
 }
 
-// "[128, 64]": rows, then columns.
-std::string shape_text(std::span<const uint64_t> dims) {
-  std::string text;
-  for (size_t d = dims.size(); d-- > 0;) text += cat(text.empty() ? "" : ", ", dims[d]);
-  return cat("[", text, "]");
-}
-
 // Finds tensors and keeps count of those that were asked for.
 class TensorBinder {
  public:

@@ -32,8 +32,11 @@ Result<> check_text(const GgufFile& file, std::string_view key, std::string_view
 Result<AdapterFile> read_adapter(const AdapterChoice& choice) {
   if (!std::isfinite(choice.scale)) return invalid("its scale must be a finite number");
   WEFT_TRY(GgufFile file, GgufFile::open(choice.path));
-  if (!file.has("general.type")) return unsupported("it is no adapter: general.type is missing");
-  WEFT_CHECK(check_text(file, "general.type", "adapter", ErrorCode::kUnsupported));
+  const auto type = file.text("general.type");
+  if (!type.ok() || *type != "adapter") {
+    return unsupported(cat("it is no adapter: general.type is ",
+                           type.ok() ? cat("'", printable(*type), "'") : "missing"));
+  }
   WEFT_CHECK(check_text(file, "adapter.type", "lora", ErrorCode::kUnsupported));
   if (file.has("adapter.alora.invocation_tokens")) {
     return unsupported("it is an activated LoRA, which applies only after certain tokens; weft "

@@ -170,7 +170,7 @@ TEST_F(AdapterTest, ThatIsNoneOrOfAnotherKindOrArchitectureIsRefused) {
   EXPECT_THAT(refusal(with("general.architecture", "qwen2")),
               HasSubstr("general.architecture is 'qwen2', it must be 'llama'"));
   EXPECT_THAT(refusal(with("general.type", "model"), ErrorCode::kUnsupported),
-              HasSubstr("general.type is 'model', it must be 'adapter'"));
+              HasSubstr("it is no adapter: general.type is 'model'"));
   EXPECT_THAT(refusal(with("adapter.type", "control\x1b"), ErrorCode::kUnsupported),
               HasSubstr("adapter.type is 'control?', it must be 'lora'"));
   EXPECT_THAT(refusal(with("adapter.alora.invocation_tokens", ""), ErrorCode::kUnsupported),

@@ -20,6 +20,7 @@ struct Projection {
   const Weight& weight;
   const Weight* bias;
   const Weight* post_norm;
+  std::span<const LowRank> adapters;
 };
 
 // x += norm(weight * input + bias), by way of `normed`, which nothing reads any more at that point.
@@ -27,7 +28,7 @@ void add_projection(Backend& backend, const Projection& projection, const Buffer
                     const BlockParams& params, BlockScratch& scratch, uint32_t rows) {
   Buffer& sum = *scratch.normed;
   const MatmulTarget target{&projection.weight, &sum};
-  backend.matmul({&target, 1}, input, rows);
+  multiply(backend, projection.adapters, {&target, 1}, input, rows, scratch.adapter);
   if (projection.bias) backend.add_bias(sum, *projection.bias, rows);
   if (projection.post_norm) {
     backend.rms_norm(sum, sum, *projection.post_norm, rows, params.norm_epsilon);
@@ -43,7 +44,7 @@ void run_attention(Backend& backend, const BlockWeights& weights, const BlockPar
   const MatmulTarget targets[] = {{weights.attn_q.get(), scratch.q.get()},
                                   {weights.attn_k.get(), scratch.k.get()},
                                   {weights.attn_v.get(), scratch.v.get()}};
-  backend.matmul(targets, input, count);
+  multiply(backend, weights.adapters, targets, input, count, scratch.adapter);
   if (weights.attn_q_bias) backend.add_bias(*scratch.q, *weights.attn_q_bias, count);
   if (weights.attn_k_bias) backend.add_bias(*scratch.k, *weights.attn_k_bias, count);
   if (weights.attn_v_bias) backend.add_bias(*scratch.v, *weights.attn_v_bias, count);
@@ -68,7 +69,7 @@ void run_attention(Backend& backend, const BlockWeights& weights, const BlockPar
   attention.sinks = weights.attn_sinks.get();
   backend.attention(*scratch.attention, *scratch.q, kv, kv_layer, rows.kv_rows, attention);
   const Projection projection{*weights.attn_output, weights.attn_output_bias.get(),
-                              weights.attn_post_norm.get()};
+                              weights.attn_post_norm.get(), weights.adapters};
   add_projection(backend, projection, *scratch.attention, params, scratch, count);
 }
 
@@ -77,10 +78,11 @@ void run_feed_forward(Backend& backend, const BlockWeights& weights, const Block
   const Buffer& input = normed_input(backend, weights.ffn_norm.get(), params, scratch, rows);
   const MatmulTarget targets[] = {{weights.ffn_gate.get(), scratch.gate.get()},
                                   {weights.ffn_up.get(), scratch.up.get()}};
-  backend.matmul(targets, input, rows);
+  multiply(backend, weights.adapters, targets, input, rows, scratch.adapter);
   backend.glu(params.activation, *scratch.gate, *scratch.gate, *scratch.up,
               size_t{rows} * params.ffn_dim);
-  const Projection projection{*weights.ffn_down, nullptr, weights.ffn_post_norm.get()};
+  const Projection projection{*weights.ffn_down, nullptr, weights.ffn_post_norm.get(),
+                              weights.adapters};
   add_projection(backend, projection, *scratch.gate, params, scratch, rows);
 }
 
@@ -89,7 +91,7 @@ void run_experts(Backend& backend, const BlockWeights& weights, const BlockParam
   const ExpertRows rows{count, params.expert_count, params.experts_used};
   const Buffer& input = normed_input(backend, weights.ffn_norm.get(), params, scratch, count);
   const MatmulTarget router{weights.router.get(), scratch.router.get()};
-  backend.matmul({&router, 1}, input, count);
+  multiply(backend, weights.adapters, {&router, 1}, input, count, scratch.adapter);
   if (weights.router_bias) backend.add_bias(*scratch.router, *weights.router_bias, count);
   Buffer& choice = *scratch.choice;
   backend.choose_experts(choice, *scratch.router, rows);

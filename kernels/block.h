@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 
+#include "kernels/adapter.h"
 #include "kernels/backend.h"
 
 namespace weft::kernels {
@@ -30,6 +31,7 @@ struct BlockWeights {
   std::unique_ptr<Weight> router_bias;
   std::unique_ptr<Weight> experts_gate, experts_up, experts_down;
   std::unique_ptr<Weight> experts_gate_bias, experts_up_bias, experts_down_bias;
+  std::vector<LowRank> adapters;  // of any of the matrices above but the experts'
 };
 
 // What is the same in every layer of a slice that has a window, or in every one that has none.
@@ -58,6 +60,7 @@ struct BlockScratch {
   std::unique_ptr<Buffer> router;   // [rows, experts]
   std::unique_ptr<Buffer> choice;   // [rows, 2 used]
   std::unique_ptr<Buffer> experts;  // [rows, used, hidden]
+  AdapterScratch adapter;  // of layers with adapters: the slice's to allocate
 
   static Result<BlockScratch> allocate(Backend& backend, const model::ModelConfig& config,
                                        uint32_t rows);

@@ -32,6 +32,7 @@ Result<Slices> load_slices(Backend& backend, const model::Model& model, uint32_t
     slice.first_layer = borders[i];
     slice.last_layer = borders[i + 1];
     slice.kv_type = options.kv_type;
+    slice.adapters = options.adapters;
     slice.kv_tokens = token_count;
     if (options.chunk > 0) slice.rows_max = std::min(slice.rows_max, options.chunk);
     WEFT_TRY(auto loaded, Slice::load(backend, model, slice));

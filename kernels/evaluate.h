@@ -13,6 +13,7 @@ struct EvaluateOptions {
   uint32_t chunk = 0;               // rows given at a time; 0: the whole prompt
   std::vector<uint32_t> cuts = {};  // a new slice begins at each of these layers, ascending
   KvType kv_type = KvType::kF32;
+  model::Adapters adapters = {};
 };
 
 // Logits [tokens.size(), vocab] after each token of the prompt. kInvalid: no tokens, more than the

@@ -74,8 +74,15 @@ Result<std::unique_ptr<Slice>> SliceImpl::load(Backend& backend, const model::Mo
   auto slice = std::unique_ptr<SliceImpl>(new SliceImpl(backend, config, options, shape));
   WEFT_TRY(slice->weights_,
            load_slice_weights(backend, model, options.first_layer, options.last_layer, progress));
+  WEFT_CHECK(load_slice_adapters(
+      backend, list_slice_pairs(options.adapters, options.first_layer, options.last_layer),
+      slice->weights_));
   WEFT_TRY(slice->cache_, SliceCache::allocate(backend, shape, config.window));
   WEFT_TRY(slice->scratch_, BlockScratch::allocate(backend, config, shape.rows));
+  if (shape.low_floats > 0) {
+    WEFT_TRY(slice->scratch_.adapter.low, backend.allocate(shape.low_floats));
+    WEFT_TRY(slice->scratch_.adapter.delta, backend.allocate(shape.delta_floats));
+  }
   if (slice->last()) {
     WEFT_TRY(slice->head_rows_, backend.allocate(size_t{shape.logits_rows} * config.hidden_dim));
     WEFT_TRY(slice->logits_, backend.allocate(size_t{shape.logits_rows} * config.vocab_size));
@@ -214,7 +221,8 @@ Result<> SliceImpl::compute_logits(std::span<const uint32_t> wanted, std::span<f
     const uint32_t count = uint32_t(rows.size());
     norm_rows(rows);
     const MatmulTarget target{&weights_.head(), logits_.get()};
-    backend_.matmul({&target, 1}, *head_rows_, count);
+    multiply(backend_, weights_.output_adapters, {&target, 1}, *head_rows_, count,
+             scratch_.adapter);
     if (config_.logit_soft_cap > 0) {
       backend_.soft_cap(*logits_, config_.logit_soft_cap, size_t{count} * config_.vocab_size);
     }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/backend.h"
+#include "model/adapter.h"
 
 namespace weft::kernels {
 
@@ -22,6 +23,7 @@ struct SliceOptions {
   uint32_t rows_max = 512;      // most rows of one forward call
   // Streams whose windows are kept in full by layers that have one; of shorter streams more fit.
   uint32_t window_streams = kWindowStreams;
+  model::Adapters adapters = {};  // each fits the model; their sum is added, in this order
 };
 
 // Consecutive positions of one session within a batch.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "kernels/adapter.h"
 #include "kernels/cpu/panel.h"
 #include "kernels/cpu/repack.h"
 #include "kernels/weights.h"
@@ -23,6 +24,19 @@ Result<> check_experts(const model::ModelConfig& config) {
 uint32_t window_pages(uint32_t window, uint32_t page_count) {
   const uint64_t tokens = uint64_t{window} + kWindowRowsMax;
   return uint32_t(std::min<uint64_t>(tokens / kPageTokens + 2, page_count));
+}
+
+// Pairs of a layer are applied to every row of a part, those of the output to the head's.
+void size_adapters(const SliceOptions& options, SliceShape& shape) {
+  for (const SlicePair& entry :
+       list_slice_pairs(options.adapters, options.first_layer, options.last_layer)) {
+    const model::AdapterPair& pair = *entry.pair;
+    const uint64_t rows = pair.parts.empty() ? shape.logits_rows : shape.rows;
+    uint32_t widest = pair.parts.empty() ? pair.rows() : 0;
+    for (const auto& part : pair.parts) widest = std::max(widest, part.rows);
+    shape.low_floats = std::max(shape.low_floats, rows * pair.rank());
+    shape.delta_floats = std::max(shape.delta_floats, rows * widest);
+  }
 }
 
 // Whether the layers with a window rotate otherwise than those without.
@@ -100,6 +114,7 @@ Result<SliceShape> slice_shape(const model::ModelConfig& config, const SliceOpti
     shape.logits_rows = std::min(shape.rows, kLogitsRowsMax);
   }
   shape.position_count = std::min(config.context_length, kv_tokens);
+  size_adapters(options, shape);
   return shape;
 }
 
@@ -108,7 +123,8 @@ uint64_t scratch_bytes(const model::ModelConfig& config, const SliceShape& shape
       uint64_t{shape.logits_rows} * (uint64_t{config.hidden_dim} + config.vocab_size);
   const uint64_t ropes = needs_window_rope(config, shape) ? 2 : 1;
   const uint64_t rope_floats = ropes * shape.position_count * config.rope.dims;
-  return BlockScratch::bytes(config, shape.rows) + (head_floats + rope_floats) * sizeof(float);
+  const uint64_t floats = head_floats + rope_floats + shape.low_floats + shape.delta_floats;
+  return BlockScratch::bytes(config, shape.rows) + floats * sizeof(float);
 }
 
 Result<SliceMemory> estimate_slice_memory(const model::Model& model, const SliceOptions& options,
@@ -122,6 +138,8 @@ Result<SliceMemory> estimate_slice_memory(const model::Model& model, const Slice
         backend == "reference" ? entry.tensor->elements * sizeof(float)
                                : kept_bytes(*entry.tensor, entry.use);
   }
+  memory.weight_bytes += adapter_bytes(
+      list_slice_pairs(options.adapters, options.first_layer, options.last_layer), backend);
   memory.kv_bytes = shape.kv_bytes();
   memory.scratch_bytes = scratch_bytes(model.config(), shape);
   return memory;

@@ -27,6 +27,8 @@ struct SliceShape {
   uint32_t rows = 0;            // of scratch: most rows computed at once
   uint32_t logits_rows = 0;     // of the head's scratch; 0 if the slice has no head
   uint32_t position_count = 0;  // positions a session can reach: context or KV cache, the smaller
+  uint64_t low_floats = 0;      // of AdapterScratch; 0: no adapters
+  uint64_t delta_floats = 0;
 
   uint64_t kv_bytes() const { return kv.bytes() + window_kv.bytes(); }
 };

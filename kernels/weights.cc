@@ -46,6 +46,16 @@ constexpr BlockRole kBlockRoles[] = {
     {&model::LayerTensors::experts_down_bias, &BlockWeights::experts_down_bias, WeightUse::kLookup},
 };
 
+}  // namespace
+
+const Weight* weight_of(const BlockWeights& block,
+                        const model::GgufTensor* model::LayerTensors::*tensor) {
+  for (const BlockRole& role : kBlockRoles) {
+    if (role.tensor == tensor) return (block.*role.weight).get();
+  }
+  return nullptr;
+}
+
 Result<TensorView> view_tensor(const model::GgufFile& file, const model::GgufTensor& tensor) {
   constexpr uint64_t kDimMax = std::numeric_limits<uint32_t>::max();
   const size_t ranks = tensor.dims.size();
@@ -70,8 +80,6 @@ Result<TensorView> view_tensor(const model::GgufFile& file, const model::GgufTen
   return TensorView{tensor.type, uint32_t(rows), uint32_t(cols), data,
                     [&file](ByteView part) { file.forget(part); }};
 }
-
-}  // namespace
 
 std::vector<SliceTensor> list_slice_tensors(const model::Model& model, uint32_t first_layer,
                                             uint32_t last_layer, SliceWeights& weights) {
@@ -119,8 +127,10 @@ uint64_t SliceWeights::bytes() const {
     if (weight) total += weight->bytes();
   };
   for (const auto* weight : {&embedding, &output_norm, &output}) add(*weight);
+  for (const LowRank& pair : output_adapters) total += pair.bytes();
   for (const BlockWeights& block : blocks) {
     for (const BlockRole& role : kBlockRoles) add(block.*role.weight);
+    for (const LowRank& pair : block.adapters) total += pair.bytes();
   }
   return total;
 }

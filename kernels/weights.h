@@ -17,6 +17,7 @@ struct SliceWeights {
   std::vector<BlockWeights> blocks;     // one per layer of the slice
   std::unique_ptr<Weight> output_norm;  // if the slice holds the last layer
   std::unique_ptr<Weight> output;       // the same; null if `embedding` serves as it (tied)
+  std::vector<LowRank> output_adapters;  // of `output`
 
   // The head's matrix; only for a slice that holds the last layer.
   const Weight& head() const { return output ? *output : *embedding; }
@@ -41,6 +42,14 @@ struct IdleWeights {
   uint64_t parameters = 0;
 };
 IdleWeights idle_weights(const model::Model& model, uint32_t layer);
+
+// The weight in the place of a layer's tensor.
+const Weight* weight_of(const BlockWeights& block,
+                        const model::GgufTensor* model::LayerTensors::*tensor);
+
+// A tensor of a file that will be alive as long as the view. kUnsupported, kCorrupt: it is no
+// matrix.
+Result<TensorView> view_tensor(const model::GgufFile& file, const model::GgufTensor& tensor);
 
 // kCorrupt if the file's data does not fit its table, or went missing while it was read (a file
 // truncated under us reads as zeros: computing with those would be silent nonsense); kCancelled if

@@ -54,18 +54,6 @@ Result<> read_experts(const GgufFile& file, const ConfigReader& reader,
   return {};
 }
 
-// Features of the format that would change what the model computes.
-Result<> refuse_unsupported(const GgufFile& file) {
-  if (file.has("split.count")) {
-    WEFT_TRY(const uint64_t count, file.u64("split.count"));
-    if (count > 1) {
-      return unsupported(
-          cat("this is one of ", count, " files of a split GGUF; merge them into one first"));
-    }
-  }
-  return {};
-}
-
 Result<> read_heads(const ConfigReader& reader, ModelConfig& config) {
   WEFT_TRY(config.head_count, reader.count("attention.head_count", kHeadsMax));
   WEFT_TRY(config.kv_head_count,
@@ -132,7 +120,6 @@ Result<ModelConfig> read_config(const GgufFile& file, const Architecture& archit
     WEFT_TRY(const std::string_view name, file.text("general.name"));
     config.name = printable(name, kNameBytes);
   }
-  WEFT_CHECK(refuse_unsupported(file));
   WEFT_TRY(config.layer_count, reader.count("block_count", kLayersMax));
   WEFT_TRY(config.hidden_dim, reader.count("embedding_length", kDimMax));
   WEFT_TRY(config.ffn_dim, reader.count("feed_forward_length", kDimMax));

@@ -95,6 +95,12 @@ std::string describe_value(const GgufEntry& entry, ByteView value) {
 
 }  // namespace
 
+std::string shape_text(std::span<const uint64_t> dims) {
+  std::string text;
+  for (size_t d = dims.size(); d-- > 0;) text += cat(text.empty() ? "" : ", ", dims[d]);
+  return cat("[", text, "]");
+}
+
 struct GgufFile::State {
   std::string path;
   MappedFile mapping;

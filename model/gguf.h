@@ -28,6 +28,8 @@ struct GgufTensor {
   uint64_t bytes;
   uint64_t elements;
 };
+// "[128, 64]": rows, then columns, as messages have it.
+std::string shape_text(std::span<const uint64_t> dims);
 
 // A metadata entry as it stands in the file: to be copied.
 struct GgufRawEntry {

@@ -17,11 +17,14 @@ Error corrupt(std::string message) {
   return Error(ErrorCode::kCorrupt, std::move(message));
 }
 
-// "[128, 64]": rows, then columns.
-std::string shape_text(std::span<const uint64_t> dims) {
-  std::string text;
-  for (size_t d = dims.size(); d-- > 0;) text += cat(text.empty() ? "" : ", ", dims[d]);
-  return cat("[", text, "]");
+// One of several files that make a model; all but the first have no other metadata.
+Result<> refuse_part(const GgufFile& file) {
+  if (!file.has("split.count")) return {};
+  WEFT_TRY(const uint64_t count, file.u64("split.count"));
+  if (count <= 1) return {};
+  return Error(ErrorCode::kUnsupported,
+               cat("this is one of ", count, " files of a split GGUF; put them into one folder and "
+                   "merge them: llama-gguf-split --merge FIRST-PART.gguf WHOLE.gguf"));
 }
 
 // Finds tensors and keeps count of those that were asked for.
@@ -172,6 +175,7 @@ Result<Model> Model::open(const std::string& path) {
 Result<> Model::load(const std::string& path) {
   WEFT_TRY(GgufFile file, GgufFile::open(path));
   file_ = std::make_unique<GgufFile>(std::move(file));
+  WEFT_CHECK(refuse_part(*file_));
   WEFT_TRY(const std::string_view name, file_->text("general.architecture"));
   const Architecture* architecture = find_architecture(name);
   if (architecture == nullptr) {

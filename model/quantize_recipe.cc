@@ -169,7 +169,8 @@ Result<const QuantizeRecipe*> find_quantize_recipe(std::string_view name) {
 Result<std::vector<TensorType>> recipe_types(const QuantizeRecipe& recipe, const GgufFile& file) {
   if (const auto parts = file.u64("split.count"); parts.ok() && *parts > 1) {
     return Error(ErrorCode::kUnsupported,
-                 cat("this file is one part of ", *parts, "; join the parts into one file first"));
+                 cat("this file is one part of ", *parts, "; merge them into one file first: "
+                     "llama-gguf-split --merge FIRST-PART.gguf WHOLE.gguf"));
   }
   const ModelFacts facts = facts_of(file);
   std::vector<TensorType> types;

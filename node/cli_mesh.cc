@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "node/adapters.h"
 #include "node/api_key.h"
 #include "node/backend_choice.h"
 #include "node/cli.h"
@@ -199,6 +200,7 @@ void add_mesh_commands(CLI::App& app, CliContext& context) {
                       "ADDR:PORT of a member, for networks without multicast (repeatable)")
       ->allow_extra_args(false)->check(address_defect);
   add_backend_options(command, up.node.backend);
+  add_lora_option(command, up.node.lora);
   command->add_option("--memory", up.memory, "most memory for a model, as 2G; default: measured");
   command->add_option("--vulkan-memory", up.vulkan_memory,
                       "most of a Vulkan device's memory; the processor takes the other layers");

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "kernels/cpu/thread_pool.h"
 #include "model/quantize_recipe.h"
+#include "node/adapters.h"
 #include "node/cli.h"
 #include "node/command_bench.h"
 #include "node/command_info.h"
@@ -75,6 +76,7 @@ void add_run(CLI::App& app, CliContext& context) {
   command->add_option("--stop", options->stop, "a text that ends the answer (repeatable)")
       ->allow_extra_args(false);
   add_backend_options(command, options->backend);
+  add_lora_option(command, options->lora);
   command->add_option("--ctx", options->context, "tokens of context; 0: the model's, at most 8192");
   command->add_option("--kv", options->kv, "type of the KV cache: f16, f32 or q8_0")
       ->capture_default_str();
@@ -112,6 +114,7 @@ void add_bench(CLI::App& app, CliContext& context) {
       ->check(CLI::Range(1u, 1000u))
       ->capture_default_str();
   add_backend_options(command, options->backend);
+  add_lora_option(command, options->lora);
   command->add_option("--trace", options->trace,
                       "write each operation's time, as Chrome trace events");
   command->add_flag("--json", options->json, "one JSON object");
@@ -135,6 +138,7 @@ void add_logits(CLI::App& app, CliContext& context) {
   command->add_option("--kv", options->kv, "type of the KV cache: f32, f16 or q8_0")
       ->capture_default_str();
   add_backend_options(command, options->backend);
+  add_lora_option(command, options->lora);
   command->callback([&context, options, argument] {
     run_command(context, [&]() -> Result<> {
       WEFT_TRY(options->model_path, argument->find());

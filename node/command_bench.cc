@@ -13,6 +13,7 @@
 #include "kernels/cpu/repack.h"
 #include "kernels/cpu/thread_pool.h"
 #include "kernels/weights.h"
+#include "node/adapters.h"
 #include "node/cli.h"
 #include "node/model_path.h"
 #include "node/node.h"
@@ -240,7 +241,8 @@ Result<> bench_model(const BenchOptions& options) {
   }
   WEFT_TRY(const model::Model model, model::Model::open(options.model_path));
   const model::ModelConfig& config = model.config();
-  WEFT_TRY(const kernels::SliceOptions slice_options, slice_options_of(options, config));
+  WEFT_TRY(kernels::SliceOptions slice_options, slice_options_of(options, config));
+  WEFT_TRY(slice_options.adapters, adapters_for(options.lora, model));
   std::unique_ptr<kernels::Slice> slice;
   {
     Progress progress(cat("loading ", model_name(options.model_path)), Progress::Unit::kBytes,
@@ -253,7 +255,9 @@ Result<> bench_model(const BenchOptions& options) {
   }
   figures.load_s = to_seconds(clock.now() - start);
   figures.resident_bytes = peak_resident_bytes();
-  figures.weight_bytes = weight_bytes_per_token(model);
+  const auto pairs = kernels::list_slice_pairs(slice_options.adapters, 0, config.layer_count);
+  figures.weight_bytes =
+      weight_bytes_per_token(model) + kernels::adapter_bytes(pairs, backend->name());
   // Before and after: a machine that is busy for a moment must not make the bound look low.
   const bool reference = backend->name() == "reference";
   const uint32_t threads =

@@ -21,6 +21,7 @@ struct BenchOptions {
   uint32_t repeat = 3;
   BackendChoice backend;
   std::string kv = "f16";
+  std::vector<std::string> lora = {};  // adapters, as --lora has them
   std::string trace;  // a file to write each operation's time to; empty: none
   bool json = false;
 };

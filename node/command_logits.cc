@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "kernels/evaluate.h"
+#include "node/adapters.h"
 #include "node/command_tokenize.h"
 #include "node/node.h"
 
@@ -20,6 +21,7 @@ Result<> write_logits(const LogitsOptions& options) {
   WEFT_TRY(const std::vector<TokenId> tokens, read_token_ids(options.tokens).within("--tokens"));
   WEFT_TRY(const auto backend, make_backend(options.backend));
   WEFT_TRY(const model::Model model, model::Model::open(options.model_path));
+  WEFT_TRY(evaluate.adapters, adapters_for(options.lora, model));
 
   // Nothing is open that Ctrl-C could leave behind, and the evaluation cannot be asked to stop.
   std::signal(SIGINT, SIG_DFL);

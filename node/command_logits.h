@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "node/backend_choice.h"
@@ -16,6 +17,7 @@ struct LogitsOptions {
   uint32_t chunk = 0;  // 0: the whole prompt at once
   std::string split;   // "4,9"; empty: one stage
   std::string kv = "f32";
+  std::vector<std::string> lora = {};  // adapters, as --lora has them
 };
 Result<> write_logits(const LogitsOptions& options);
 

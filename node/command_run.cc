@@ -50,6 +50,10 @@ struct Opened {
 Result<Opened> open_answerer(const RunOptions& options, const Clock& clock) {
   Opened opened;
   if (options.mesh) {
+    if (!options.lora.empty()) {
+      return Error(ErrorCode::kInvalid, "--lora is for this machine alone; the nodes of a mesh "
+                                        "apply adapters: give it to `weft up` on each of them");
+    }
     WEFT_TRY(HttpClient client, HttpClient::to_node(options.dir, options.http, interrupted));
     WEFT_CHECK(client.use_api_key_file(options.api_key_file));
     WEFT_TRY(opened.answerer,
@@ -63,6 +67,7 @@ Result<Opened> open_answerer(const RunOptions& options, const Clock& clock) {
   engine_options.backend = options.backend;
   engine_options.context = options.context;
   engine_options.kv = options.kv;
+  engine_options.lora = options.lora;
   WEFT_TRY(auto engine, LocalEngine::open(engine_options));
   opened.context = engine->context();
   opened.load_s = engine->load_s();

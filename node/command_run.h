@@ -23,6 +23,7 @@ struct RunOptions {
   std::string grammar_file, schema_file;  // at most one: what the answer follows
   uint32_t context = 0;
   std::string kv = "f16";
+  std::vector<std::string> lora;  // as --lora has them
   bool mesh = false;
   std::string dir;
   std::vector<std::string> model_dirs;

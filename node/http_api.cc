@@ -189,7 +189,7 @@ HttpResponse HttpApi::handle(const HttpRequest& request, const HttpCounters& cou
     case Route::kOneModel: return one_model(request.path.substr(kModelPrefix.size()));
     case Route::kHealth: return health();
     case Route::kMesh: return json_response(
-        json_text(mesh_json(service_.view(), service_.health().alarm)));
+        json_text(mesh_json(service_.view(), service_.health().alarm, service_.adapters())));
     case Route::kWantModel: return want_model(request);
     case Route::kPreview: return preview(request);
     case Route::kPage: return page_response(request.path);

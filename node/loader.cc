@@ -69,8 +69,10 @@ void Loader::advance(Time now) {
     return;
   }
   const mesh::LoadSlice& r = *request_;
+  FittingAdapters fitting = fitting_adapters(adapters_, *stored->model, r.model_name);
+  adapter_states_ = std::move(fitting.states);
   compute_.load({r.epoch, stored->model, stored->path, r.first_layer, r.last_layer, r.kv_tokens,
-                 r.kv_type, r.rows_max, r.keep});
+                 r.kv_type, r.rows_max, r.keep, std::move(fitting.adapters)});
 }
 
 // One item at a time, so that the worker's other tasks are not held up.

@@ -10,6 +10,7 @@
 
 #include "mesh/effects.h"
 #include "mesh/machine.h"
+#include "node/adapters.h"
 #include "node/model_store.h"
 #include "node/slice_compute.h"
 #include "node/worker.h"
@@ -21,9 +22,9 @@ class Loader {
   // post(task) runs a task on the mesh thread. All are outlived by their owner, the node.
   using Post = std::function<void(std::function<void(Time)>)>;
   Loader(mesh::Machine& machine, ModelStore& store, SliceCompute& compute, Worker& worker,
-         Post post)
+         Post post, AdapterFiles adapters = {})
       : machine_(machine), store_(store), compute_(compute), worker_(worker),
-        post_(std::move(post)) {}
+        post_(std::move(post)), adapters_(std::move(adapters)) {}
 
   void load(const mesh::LoadSlice& request, Time now);
   void drop(Epoch before);
@@ -31,6 +32,8 @@ class Loader {
   void want_header(ModelId model, Digest manifest, const std::string& name,
                    std::vector<NodeId> holders, Time now);
   bool idle() const { return !request_; }
+  // What became of the adapters at the last load; none before the first.
+  const std::vector<AdapterState>& adapters() const { return adapter_states_; }
 
   // Effects of the machine's fetcher.
   void on(const mesh::VerifyManifest& effect);
@@ -52,6 +55,8 @@ class Loader {
   SliceCompute& compute_;
   Worker& worker_;
   Post post_;
+  const AdapterFiles adapters_;
+  std::vector<AdapterState> adapter_states_;
   std::optional<mesh::LoadSlice> request_;
   bool header_only_ = false;
   uint64_t request_number_ = 0;  // what the worker finds out for an older request is not acted on

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "model/sampler.h"
+#include "node/adapters.h"
 #include "node/cli.h"
 #include "node/model_path.h"
 #include "node/node.h"
@@ -82,6 +83,7 @@ Result<std::unique_ptr<LocalEngine>> LocalEngine::open(const EngineOptions& opti
   WEFT_TRY(slice.kv_type, kernels::parse_kv_type(options.kv));
   slice.rows_max = std::min(kRowsMax, engine->context_);
   slice.window_streams = 1;
+  WEFT_TRY(slice.adapters, adapters_for(options.lora, model));
   Progress progress(cat("loading ", model_name(options.path)), Progress::Unit::kBytes,
                     engine->clock_);
   WEFT_TRY(

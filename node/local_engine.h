@@ -28,6 +28,7 @@ struct EngineOptions {
   BackendChoice backend;
   uint32_t context = 0;  // tokens; 0: the model's, at most kDefaultContextTokens
   std::string kv = "f16";  // type of the KV cache
+  std::vector<std::string> lora = {};  // adapters, as --lora has them
 };
 
 // The context's size with these options. kInvalid: more than the model's (says both).

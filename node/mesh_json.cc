@@ -73,6 +73,17 @@ Json offers_json(const mesh::View& view) {
   return offers;
 }
 
+Json lora_json(const std::vector<AdapterState>& adapters) {
+  Json list = Json::array();
+  for (const AdapterState& adapter : adapters) {
+    list.push_back({{"file", clean(adapter.file)},
+                    {"scale", adapter.scale},
+                    {"applied", adapter.applied},
+                    {"reason", adapter.reason.empty() ? Json() : Json(clean(adapter.reason))}});
+  }
+  return list;
+}
+
 }  // namespace
 
 Json plan_json(const mesh::PlanView& plan) {
@@ -112,7 +123,8 @@ Json plan_json(const mesh::PlanView& plan) {
           {"left_out", std::move(left_out)}};
 }
 
-Json mesh_json(const mesh::View& view, const std::string& alarm) {
+Json mesh_json(const mesh::View& view, const std::string& alarm,
+               const std::vector<AdapterState>& adapters) {
   Names names;
   for (const mesh::NodeView& node : view.nodes) names[node.node] = clean(node.name);
   Json nodes = Json::array();
@@ -134,7 +146,8 @@ Json mesh_json(const mesh::View& view, const std::string& alarm) {
           {"stage_sessions", view.stage_sessions},
           {"queued_rows", view.queued_rows},
           {"problem", view.problem.empty() ? Json() : Json(clean(view.problem))},
-          {"alarm", alarm.empty() ? Json() : Json(clean(alarm))}};
+          {"alarm", alarm.empty() ? Json() : Json(clean(alarm))},
+          {"lora", lora_json(adapters)}};
 }
 
 }  // namespace weft::node

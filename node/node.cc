@@ -50,6 +50,7 @@ Result<> Node::open() {
   id_ = membership_->self.member_id();
   name_ = membership_->self.name();
   WEFT_TRY(store_, ModelStore::open(options_.dir + "/models"));
+  WEFT_TRY(adapter_files_, open_adapters(options_.lora));
   ComputeBackends backends;
   WEFT_TRY(backends.device, open_backend());
   const uint64_t own = backends.device->memory_bytes();
@@ -67,7 +68,8 @@ Result<> Node::open() {
   worker_ = std::make_unique<Worker>();
   compute_ = std::make_unique<SliceCompute>(std::move(backends), compute_calls(), trace_.get());
   loader_ = std::make_unique<Loader>(*machine_, *store_, *compute_, *worker_,
-                                     [this](Task task) { report(std::move(task)); });
+                                     [this](Task task) { report(std::move(task)); },
+                                     adapter_files_);
   log_info("node.start", {{"name", name_}, {"id", short_string(id_)}, {"mesh_port", mesh_port_},
                           {"backend", profile_.backend},
                           {"memory", format_bytes(profile_.memory_bytes)}});
@@ -92,16 +94,20 @@ Result<std::unique_ptr<kernels::Backend>> Node::on_processor() const {
 }
 
 Result<transport::Profile> Node::measure(kernels::Backend& backend) const {
-  return measure_profile(backend, {options_.memory_bytes, {model::TensorType::kF16}});
+  WEFT_TRY(transport::Profile profile,
+           measure_profile(backend, {options_.memory_bytes, {model::TensorType::kF16}}));
+  // The mesh plans with what a model takes by itself.
+  profile.memory_bytes -= std::min(profile.memory_bytes, adapter_memory(adapter_files_));
+  return profile;
 }
 
 Result<transport::Profile> Node::measure(const ComputeBackends& backends) const {
   WEFT_TRY(transport::Profile profile, measure(*backends.device));
   if (!backends.processor) return profile;
   WEFT_TRY(transport::Profile beside, measure(*backends.processor));
-  profile.memory_bytes = options_.memory_bytes > 0
-                             ? options_.memory_bytes
-                             : backends.device_bytes + beside.memory_bytes;
+  if (options_.memory_bytes == 0) {
+    profile.memory_bytes = backends.device_bytes + beside.memory_bytes;
+  }
   profile.fast_memory_bytes = std::min(backends.device_bytes, profile.memory_bytes);
   profile.slow_speeds = std::move(beside.speeds);
   return profile;

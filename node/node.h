@@ -22,6 +22,7 @@
 #include "crypto/trust_store.h"
 #include "discovery/mdns.h"
 #include "mesh/machine.h"
+#include "node/adapters.h"
 #include "node/backend_choice.h"
 #include "node/chat.h"
 #include "node/embeddings.h"
@@ -46,6 +47,7 @@ struct NodeOptions {
   std::vector<std::string> seed_peers;
   std::string model;                     // to serve, by name; empty: the first offered
   BackendChoice backend;
+  std::vector<std::string> lora;         // adapters for the layers it holds, as --lora has them
   uint64_t memory_bytes = 0;             // 0: measured
   uint64_t vulkan_memory_bytes = 0;      // of a Vulkan device; 0: what it has of its own
   partition::Objective objective = partition::Objective::kLatency;
@@ -81,6 +83,7 @@ class Node final : public Service {
   Health health() override;
   mesh::View view() override;
   NodeCounters counters() override;
+  std::vector<AdapterState> adapters() override;
   Result<mesh::PlanView> preview(const transport::ModelOffer& shape) override;
   Result<> want_model(const std::string& name) override;
 
@@ -161,6 +164,7 @@ class Node final : public Service {
   std::string name_;
   uint16_t mesh_port_ = 0;
 
+  AdapterFiles adapter_files_;
   std::unique_ptr<Trace> trace_;  // null: not asked for
   std::unique_ptr<transport::Links> links_;
   std::unique_ptr<discovery::Mdns> mdns_;
@@ -188,6 +192,7 @@ class Node final : public Service {
   mesh::View view_;
   std::map<ModelId, std::shared_ptr<const ModelText>> texts_;
   NodeCounters counters_;
+  std::vector<AdapterState> adapters_;
   std::string failure_;
   std::string alarm_;
 

@@ -235,6 +235,7 @@ void Node::publish_view(Time now) {
   const transport::LinkCounters& links = links_->counters();
   std::lock_guard lock(mutex_);
   view_ = std::move(view);
+  adapters_ = loader_->adapters();
   counters_.frames_in = links.frames_in;
   counters_.frames_out = links.frames_out;
   counters_.bytes_in = links.bytes_in;

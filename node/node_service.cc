@@ -33,6 +33,11 @@ NodeCounters Node::counters() {
   return counters_;
 }
 
+std::vector<AdapterState> Node::adapters() {
+  std::lock_guard lock(mutex_);
+  return adapters_;
+}
+
 // Ready means that a request to this node is answered now: a plan is active, and this node has the
 // vocabulary to be its head.
 Health Node::health() {

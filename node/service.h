@@ -15,6 +15,7 @@
 #include "base/sampling.h"
 #include "mesh/effects.h"
 #include "mesh/view.h"
+#include "node/adapters.h"
 #include "transport/message.h"
 
 namespace weft::node {
@@ -141,6 +142,8 @@ class Service {
   // The mesh as this node sees it, at most a tick old.
   virtual mesh::View view() = 0;
   virtual NodeCounters counters() = 0;
+  // Of this node, as its last load found them.
+  virtual std::vector<AdapterState> adapters() { return {}; }
   // The plan that the mesh would make for a model of this shape, its epoch 0. kUnavailable: it fits
   // nowhere, with what is missing. Takes as long as the planner does.
   virtual Result<mesh::PlanView> preview(const transport::ModelOffer& shape) = 0;

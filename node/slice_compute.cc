@@ -163,6 +163,7 @@ Result<kernels::PlacedSlice> SliceCompute::load_slice(
   options.kv_type = kv_type_of(request.kv_type);
   options.kv_resident = true;
   options.rows_max = std::max<uint32_t>(request.rows_max, 1);
+  options.adapters = request.adapters;
   kernels::SlicePlaces places{*backends_.device, backends_.device_bytes,
                               backends_.processor.get()};
   for (const auto& [epoch, loaded] : slices_) {

@@ -38,6 +38,7 @@ struct LoadRequest {
   transport::CacheType kv_type = transport::CacheType::kF16;
   uint32_t rows_max = 0;
   Epoch keep;  // its slice stays and serves on; all others are freed first
+  model::Adapters adapters = {};
 };
 
 kernels::KvType kv_type_of(transport::CacheType type);

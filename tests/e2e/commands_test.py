@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 
@@ -193,11 +194,72 @@ def check_cache_type(lab):
     refused(nodes[0], "run", model, "-p", "hello", "--kv", "q5_0", says=["q8_0"])
 
 
+def write_adapter(path, tensors, rank=4, alpha=8.0, architecture="llama"):
+    """A LoRA as GGUF; tensors are {name: (rows, columns)}, their values small and uneven."""
+    def text(value):
+        return struct.pack("<Q", len(value)) + value.encode()
+    facts = {"general.type": "adapter", "general.architecture": architecture,
+             "adapter.type": "lora"}
+    out = b"GGUF" + struct.pack("<IQQ", 3, 2 * len(tensors), len(facts) + 1)
+    for key, value in facts.items():
+        out += text(key) + struct.pack("<I", 8) + text(value)
+    out += text("adapter.lora.alpha") + struct.pack("<If", 6, alpha)
+    data = b""
+    for name, (rows, cols) in tensors.items():
+        for half, dims in (("a", (cols, rank)), ("b", (rank, rows))):
+            out += text(f"{name}.lora_{half}") + struct.pack("<IQQIQ", 2, *dims, 0, len(data))
+            count = dims[0] * dims[1]
+            values = [((i * 7919 + len(data)) % 1009 - 504) / 5040 for i in range(count)]
+            data += struct.pack(f"<{count}f", *values)
+            data += bytes(-len(data) % 32)
+    with open(path, "wb") as file:
+        file.write(out + bytes(-len(out) % 32) + data)
+
+
+def check_adapters(lab):
+    """A LoRA changes logits, the same however the model is cut and over a mesh; scale 0 does not.
+    Nodes say what they apply; what does not fit is refused where the model is given."""
+    node = Node(lab, "adapter")
+    model = os.path.join(lab.model_dir(), "weft-tiny.gguf")
+    adapter, other = os.path.join(lab.dir, "style.gguf"), os.path.join(lab.dir, "other.gguf")
+    write_adapter(adapter, {f"blk.{i}.{name}.weight": shape for i in range(8) for name, shape in
+                            (("attn_q", (256, 256)), ("attn_v", (128, 256)))})
+    write_adapter(other, {"blk.0.attn_q.weight": (64, 256)})
+
+    def logits(*options):
+        out = os.path.join(lab.dir, "logits")
+        node.weft("logits", model, "--tokens", "5,17,3,200,44", "--out", out, *options)
+        with open(out, "rb") as file:
+            return file.read()
+    plain, adapted = logits(), logits("--lora", adapter)
+    expect(adapted != plain, "the adapter changes nothing")
+    expect(logits("--lora", adapter + ":0") == plain, "scale 0 changes something")
+    expect(logits("--lora", adapter, "--split", "3", "--chunk", "2") == adapted, "the cut is seen")
+    refused(node, "run", model, "-p", "hello", "--lora", other, says=["attn_q", "[64, 4]"])
+    refused(node, "run", model, "-p", "hello", "--lora", model, says=["it is no adapter"])
+    refused(node, "run", model, "--mesh", "-p", "hello", "--lora", adapter, says=["weft up"])
+    refused(node, "bench", model, "--lora", adapter + ":inf", exits=(2,), says=["finite"])
+
+    nodes = lab.loopback_mesh("--lora", other, "--lora", adapter, "--min-nodes", "2",
+                              names=("here", "there"))
+    expect(len(nodes[0].mesh()["plan"]["stages"]) == 2, "the model is not spread over two nodes")
+    for each in nodes:
+        told = json.loads(each.weft("status", "--dir", each.dir, "--json").stdout)["lora"]
+        shown = [(one["file"], one["applied"]) for one in told]
+        expect(shown == [("other.gguf", False), ("style.gguf", True)], f"{told}")
+        expect("lora.applied file=style.gguf" in each.log(), each.log())
+    prompt = "Question: What is 27 + 58?\nAnswer:"
+    asked = ("run", model, "--raw", "-p", prompt, "--temp", "0", "-n", "24", "--json")
+    alone = json.loads(node.weft(*asked, "--lora", adapter).stdout)["text"]
+    text = nodes[1].complete(prompt, max_tokens=24)
+    expect(text == alone, f"{text!r} differs from {alone!r}")
+
+
 def main():
     need_model()
     with Lab(sys.argv[1]) as lab:
         for check in [check_interrupt, check_flags, check_codes, check_key_mode, check_models,
-                      check_quantize, check_grammar, check_cache_type]:
+                      check_quantize, check_grammar, check_cache_type, check_adapters]:
             print(f"== {check.__name__}")
             check(lab)
 

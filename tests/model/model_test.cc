@@ -276,6 +276,12 @@ TEST(HostileModel, OfAnotherArchitectureOrASplitFileIsNamed) {
       HasSubstr("general.architecture is missing"));
   EXPECT_THAT(refusal([](SmallModel& m) { m.numbers["split.count"] = 3; }, ErrorCode::kUnsupported),
               HasSubstr("one of 3 files"));
+  const auto later_part = [](SmallModel& m) {
+    m.texts.clear();
+    m.numbers = {{"split.count", 3}, {"split.no", 1}};
+  };
+  EXPECT_THAT(refusal(later_part, ErrorCode::kUnsupported),
+              HasSubstr("llama-gguf-split --merge FIRST-PART.gguf WHOLE.gguf"));
   EXPECT_THAT(Model::open("/nowhere/m.gguf").error().message,
               HasSubstr("cannot load /nowhere/m.gguf: open"));
 }

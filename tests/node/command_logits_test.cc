@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "model/synth.h"
+#include "tests/model/small_adapter.h"
 #include "tests/support/support.h"
 
 namespace weft::node {
@@ -46,6 +47,31 @@ TEST_F(Logits, AreTheSameBytesInChunksAndThroughSeveralStages) {
   EXPECT_EQ(written(stages), whole);
 }
 
+TEST_F(Logits, WithAnAdapterAreThoseOfTheMergedModel) {
+  ASSERT_TRUE(model::write_synthetic({.path = options_.model_path, .shape = "nano",
+                                      .quant = "f32"}).ok());
+  const auto base = model::Model::open(options_.model_path).value();
+  model::SmallAdapter small;
+  small.pairs_of(base);
+  small.write(folder_ / "a.gguf");
+  const auto numbers = [&](const LogitsOptions& options) {
+    const Bytes bytes = written(options);
+    std::vector<float> values(bytes.size() / 4);
+    std::memcpy(values.data(), bytes.data(), values.size() * 4);
+    return values;
+  };
+  LogitsOptions adapted = options_, merged = options_;
+  adapted.lora = {folder_ / "a.gguf:0.5"};
+  merged.model_path = folder_ / "merged.gguf";
+  model::write_merged(base, *model::open_adapter({folder_ / "a.gguf", 0.5}).value(),
+                      merged.model_path);
+  EXPECT_THAT(numbers(adapted), ::testing::Pointwise(::testing::FloatNear(1e-4f),
+                                                     numbers(merged)));
+  EXPECT_NE(numbers(adapted), numbers(options_));
+  adapted.lora = {folder_ / "a.gguf:0"};
+  EXPECT_EQ(numbers(adapted), numbers(options_));
+}
+
 TEST_F(Logits, NameWhatIsWrongAndWriteNothing) {
   const auto refused = [&](const LogitsOptions& options) {
     const auto done = write_logits(options);
@@ -62,6 +88,9 @@ TEST_F(Logits, NameWhatIsWrongAndWriteNothing) {
   options = options_;
   options.kv = "q3";
   EXPECT_THAT(refused(options), HasSubstr("--kv"));
+  options = options_;
+  options.lora = {options.model_path};
+  EXPECT_THAT(refused(options), HasSubstr("it is no adapter"));
   options = options_;
   options.backend.name = "vulkan";
   options.backend.vulkan_device = "no such device";

@@ -57,6 +57,14 @@ TEST_F(Run, SaysWhatToDoWithoutTheModel) {
   EXPECT_THAT(done.error().message, HasSubstr("--model-dir"));
 }
 
+TEST_F(Run, SaysWhoAppliesAdaptersInAMesh) {
+  options_.mesh = true;
+  options_.lora = {"a.gguf"};
+  const auto done = run_model(options_);
+  ASSERT_FALSE(done.ok());
+  EXPECT_THAT(done.error().message, HasSubstr("give it to `weft up` on each of them"));
+}
+
 TEST_F(Run, SaysToStartANodeWhereTheMeshIsAskedAndNoneRuns) {
   options_.mesh = true;
   const auto done = run_model(options_);

@@ -7,6 +7,7 @@
 
 #include "kernels/backend.h"
 #include "tests/kernels/tiny_model.h"
+#include "tests/model/small_adapter.h"
 
 namespace weft::node {
 namespace {
@@ -24,7 +25,7 @@ const NodeId kPeer = node_id(2);
 // which holds the whole model.
 class Life {
  public:
-  Life(const std::string& dir, ModelStore& source, ModelId model)
+  Life(const std::string& dir, ModelStore& source, ModelId model, AdapterFiles adapters)
       : source_(source), model_(model), machine_(config(), clock_.now()),
         store_(*ModelStore::open(dir)),
         compute_({kernels::make_reference_backend()}, {
@@ -40,7 +41,8 @@ class Life {
             [](BatchDone) {},
             [](int commands) { wait_readable({&commands, 1}, seconds(1)); }}),
         loader_(machine_, *store_, compute_, worker_,
-                [this](std::function<void(Time)> task) { post(std::move(task)); }) {
+                [this](std::function<void(Time)> task) { post(std::move(task)); },
+                std::move(adapters)) {
     const Time now = clock_.now();
     machine_.on_members({{node_id(1), "self"}, {kPeer, "peer"}}, 1, now);
     machine_.on_link_up(kPeer, now);
@@ -166,7 +168,7 @@ class LoaderTest : public ::testing::Test {
     ASSERT_TRUE(whole_);
   }
   std::unique_ptr<Life> life() {
-    return std::make_unique<Life>(folder_ / "own", *source_, whole_->manifest.model);
+    return std::make_unique<Life>(folder_ / "own", *source_, whole_->manifest.model, adapters_);
   }
 
   test::TemporaryFolder folder_;
@@ -174,6 +176,7 @@ class LoaderTest : public ::testing::Test {
   const std::string models_ = folder_ / "models";
   std::unique_ptr<ModelStore> source_;
   std::shared_ptr<const StoredModel> whole_;
+  AdapterFiles adapters_;
 };
 
 TEST_F(LoaderTest, AModelThatIsHereIsLoadedAndNothingIsFetched) {
@@ -183,6 +186,26 @@ TEST_F(LoaderTest, AModelThatIsHereIsLoadedAndNothingIsFetched) {
   EXPECT_TRUE(node->run_until_loaded(1));
   EXPECT_TRUE(node->loader().idle());
   EXPECT_TRUE(node->fetched().empty());
+}
+
+TEST_F(LoaderTest, AnAdapterThatDoesNotFitIsLeftOutAndSaidSo) {
+  model::SmallAdapter fits, other;
+  fits.pairs_of(tiny_.get());
+  other.pair("blk.0.attn_q.weight", 64, 64, 8);
+  fits.write(folder_ / "fits.gguf");
+  other.write(folder_ / "other.gguf");
+  adapters_ = open_adapters({folder_ / "other.gguf", folder_ / "fits.gguf:-1"}).value();
+  const auto node = life();
+  ASSERT_TRUE(node->store().scan({models_}, {}).ok());
+  EXPECT_TRUE(node->loader().adapters().empty());
+  node->load(node->slice(1, 0, 3));
+  EXPECT_TRUE(node->run_until_loaded(1)) << "it is served without";
+  const auto& states = node->loader().adapters();
+  ASSERT_EQ(states.size(), 2u);
+  EXPECT_EQ(states[0].file, "other.gguf");
+  EXPECT_FALSE(states[0].applied);
+  EXPECT_NE(states[0].reason.find("blk.0.attn_q.weight is [32, 32]"), std::string::npos);
+  EXPECT_TRUE(states[1].applied && states[1].scale == -1 && states[1].reason.empty());
 }
 
 TEST_F(LoaderTest, AModelThatIsNotHereIsFetchedAsFarAsItsLayersReadIt) {

@@ -50,6 +50,19 @@ TEST(MeshJson, SaysNullWhereThereIsNothing) {
   EXPECT_EQ(mesh_json(view, "two rosters")["alarm"], "two rosters");
 }
 
+TEST(MeshJson, SaysWhichAdaptersThisNodeApplies) {
+  EXPECT_EQ(mesh_json({})["lora"], nlohmann::ordered_json::array());
+  const std::vector<AdapterState> two = {{"a.gguf", 0.5f, true}, {"b.gguf", 1, false, "why"}};
+  const auto lora = mesh_json({}, "", two)["lora"];
+  ASSERT_EQ(lora.size(), 2u);
+  EXPECT_EQ(lora[0]["file"], "a.gguf");
+  EXPECT_EQ(lora[0]["scale"], 0.5);
+  EXPECT_EQ(lora[0]["applied"], true);
+  EXPECT_TRUE(lora[0]["reason"].is_null());
+  EXPECT_EQ(lora[1]["applied"], false);
+  EXPECT_EQ(lora[1]["reason"], "why");
+}
+
 TEST(MeshJson, WritesAHostileNameAsText) {
   mesh::View view = test::fake_mesh();
   view.nodes[0].name = "a\x1b[31m\xff\n";

@@ -6,8 +6,10 @@
 
 #include "base/queue.h"
 #include "kernels/backend.h"
+#include "node/adapters.h"
 #include "tests/kernels/tiny_model.h"
 #include "tests/kernels/wrapped_backend.h"
+#include "tests/model/small_adapter.h"
 #include "tests/support/wait.h"
 
 namespace weft::node {
@@ -57,6 +59,7 @@ class SliceComputeTest : public ::testing::Test {
     request.last_layer = kLayers;
     request.kv_tokens = kv_tokens;
     request.rows_max = 32;
+    request.adapters = adapters_;
     compute_.load(std::move(request));
   }
   mesh::BatchSequence prompt(uint64_t session, uint32_t count, uint32_t salt) const {
@@ -83,6 +86,7 @@ class SliceComputeTest : public ::testing::Test {
   }
 
   kernels::TinyModel tiny_;
+  model::Adapters adapters_;
   BoundedQueue<Event> events_{1024};
   uint64_t job_ = 0;
   std::function<void()> on_progress_;  // on the compute thread
@@ -104,6 +108,25 @@ TEST_F(SliceComputeTest, TwoSessionsInOneBatchGiveWhatEachGivesAlone) {
   EXPECT_EQ(together->sequences[0].token, first->sequences[0].token);
   EXPECT_EQ(together->sequences[1].token, second->sequences[0].token);
   EXPECT_GT(together->elapsed_s, 0);
+}
+
+TEST_F(SliceComputeTest, AnAdapterOfTheRequestIsApplied) {
+  const auto embedding = [&](uint64_t epoch) {
+    EXPECT_TRUE(load(epoch).ok());
+    mesh::BatchSequence sequence = prompt(epoch, 9, 1);
+    sequence.pooling = transport::Pooling::kMean;
+    const auto output = run(epoch, {sequence});
+    return output.ok() ? output->sequences[0].embedding : std::vector<float>();
+  };
+  const auto plain = embedding(1);
+  test::TemporaryFolder folder;
+  model::SmallAdapter small;
+  small.pairs_of(tiny_.get());
+  small.write(folder / "a.gguf");
+  adapters_ = adapters_for({folder / "a.gguf"}, tiny_.get()).value();
+  const auto adapted = embedding(2);
+  ASSERT_EQ(plain.size(), adapted.size());
+  EXPECT_NE(plain, adapted);
 }
 
 TEST_F(SliceComputeTest, AnInputIsPooledOverItsBatchesAndBesideStreams) {

@@ -56,9 +56,9 @@ def main():
         for node in nodes[1:]:
             lab.join(nodes[0], node)
         shared = ["--kv-tokens", "2048", "--min-nodes", "3"]
-        nodes[0].up(*shared, *gpu, "--memory", "9M", "--model-dir", lab.model_dir())
-        nodes[1].up(*shared, "--memory", "9M")
-        nodes[2].up(*shared, *gpu, "--memory", "24M", "--vulkan-memory", "9M")
+        nodes[0].up(*shared, *gpu, "--memory", "7M", "--model-dir", lab.model_dir())
+        nodes[1].up(*shared, "--memory", "7M")
+        nodes[2].up(*shared, *gpu, "--memory", "24M", "--vulkan-memory", "7M")
         for node in nodes:
             wait_for(f"{node.name} is ready", node.ready, 60)
         layers = nodes[0].layers()

@@ -47,11 +47,15 @@ void Grouping::on_batch(uint32_t decode_rows, bool pure, size_t streams, Time no
     case Phase::kSettling:
       if (rows_ >= streams) begin(Phase::kCounting, now);
       return;
-    case Phase::kCounting:
-      if (now - since_ >= kGroupTrial && rows_ >= kGroupRounds * streams) {
-        finish_count(rows_ / to_seconds(now - since_), now);
+    case Phase::kCounting: {
+      if (rows_ < streams || now == since_) return;
+      const double rows_per_s = rows_ / to_seconds(now - since_);
+      const bool lost = kept_rate_ > 0 && rows_per_s < kGroupLost * kept_rate_;
+      if (lost || (now - since_ >= kGroupTrial && rows_ >= kGroupRounds * streams)) {
+        finish_count(rows_per_s, now);
       }
       return;
+    }
   }
 }
 

@@ -85,6 +85,8 @@ inline constexpr Duration kGroupTrialEvery = seconds(30);
 inline constexpr Duration kGroupTrialEveryMax = seconds(480);
 // A trial is short and machines are noisy: another way must be so much faster.
 inline constexpr double kGroupGain = 1.05;
+// A round that gives less than this share of what is kept ends the trial at once.
+inline constexpr double kGroupLost = 0.95;
 // A row waits for its group so many times as long as all stages compute a step (their layers taken
 // to be as fast as the first stage's): enough for two groups to meet, and little where a network's
 // delay, not the devices, spreads the rows.

@@ -1,5 +1,6 @@
 """Meshes of real nodes to measure, and a client that notes when each token came."""
 import json
+import operator
 import os
 import selectors
 import socket
@@ -22,6 +23,13 @@ def free_ports(count):
     for s in sockets:
         s.close()
     return ports
+
+
+def stolen_seconds():
+    """What this machine's host took from each processor so far (0 where there is no host)."""
+    with open("/proc/stat") as file:
+        lines = [line.split() for line in file if line.startswith("cpu") and line[3].isdigit()]
+    return [int(fields[8]) / os.sysconf("SC_CLK_TCK") for fields in lines]
 
 
 class BenchNode(lab.Node):
@@ -102,10 +110,11 @@ class BenchMesh:
 
 
 class Stream:
-    """One streamed completion over a socket of its own; `times` has each token's arrival."""
+    """One streamed completion over a socket of its own; `times` has each token's arrival, `stolen`
+    what the host had taken of each processor by then."""
 
     def __init__(self, address, model, prompt, max_tokens):
-        self.times, self.usage, self.error, self.done = [], None, None, False
+        self.times, self.stolen, self.usage, self.error, self.done = [], [], None, None, False
         self._rest = b""
         body = json.dumps({"model": model, "prompt": prompt, "max_tokens": max_tokens,
                            "temperature": 0, "stream": True,
@@ -130,13 +139,18 @@ class Stream:
                 continue
             if b'"finish_reason":null' in line:
                 self.times.append(now)
+                self.stolen.append(stolen_seconds())
             elif b'"usage":{' in line:
                 self.usage = json.loads(line[6:])["usage"]
             elif b'"error":' in line:
                 self.error = line.decode()
 
-    def gaps(self):
-        return [b - a for a, b in zip(self.times, self.times[1:])]
+    def gaps(self, own=False):
+        """Seconds between tokens. `own`: less what the host took meanwhile of the processor that it
+        took most of, for which the other then waits."""
+        taken = [max(map(operator.sub, b, a)) if own else 0
+                 for a, b in zip(self.stolen, self.stolen[1:])]
+        return [max(0, b - a - t) for a, b, t in zip(self.times, self.times[1:], taken)]
 
 
 def read_streams(streams, until=lambda: False, seconds=300):

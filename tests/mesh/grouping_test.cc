@@ -66,6 +66,17 @@ TEST_F(GroupingTest, ATrialOfTheSlowerWayTakesAFewRounds) {
   EXPECT_LE(slower, (kGroupRounds + 2) * 8 * milliseconds(16));
 }
 
+TEST_F(GroupingTest, OneRoundOfMuchLessEndsATrial) {
+  while (grouping_.groups() == 1) run(Duration(1), 8, milliseconds(8), milliseconds(16));
+  uint32_t rows = 0;
+  while (grouping_.groups() == 3) {
+    const uint32_t batch = grouping_.rows_per_batch(8);
+    run(Duration(1), 8, milliseconds(8), milliseconds(16));
+    rows += batch;
+  }
+  EXPECT_LE(rows, 2u * 8 + 2) << "a round in the old order, a round of the trial";
+}
+
 TEST_F(GroupingTest, LooksAgainEverMoreRarelyAndChangesItsMind) {
   run(kTrials, 8, milliseconds(8), milliseconds(10));
   ASSERT_EQ(grouping_.groups(), 1u);

@@ -245,7 +245,7 @@ Result<mesh::BatchOutput> SliceCompute::run_batch(const mesh::BatchJob& batch) {
     const mesh::BatchSequence& sequence = batch.sequences[i];
     const uint32_t needed =
         std::max(sequence.reserve_tokens, sequence.first_position + sequence.row_count);
-    if (sequence.first_position > on->slice->length(sequence.session)) {
+    if (!on->slice->keeps(sequence.session, sequence.first_position)) {
       output.sequences[i].error = Error(
           ErrorCode::kUnavailable, "this device has lost what it had computed of the stream");
     } else if (auto reserved = on->slice->reserve(sequence.session, needed); !reserved.ok()) {

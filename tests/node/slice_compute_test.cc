@@ -6,6 +6,7 @@
 
 #include "base/queue.h"
 #include "kernels/backend.h"
+#include "model/synth.h"
 #include "node/adapters.h"
 #include "tests/kernels/tiny_model.h"
 #include "tests/kernels/wrapped_backend.h"
@@ -53,8 +54,7 @@ class SliceComputeTest : public ::testing::Test {
     LoadRequest request;
     request.epoch = Epoch{epoch};
     request.keep = Epoch{keep};
-    request.model =
-        std::shared_ptr<const model::Model>(std::shared_ptr<void>(), &tiny_.get());
+    request.model = model_;
     request.model_path = tiny_.path();
     request.last_layer = kLayers;
     request.kv_tokens = kv_tokens;
@@ -86,6 +86,7 @@ class SliceComputeTest : public ::testing::Test {
   }
 
   kernels::TinyModel tiny_;
+  std::shared_ptr<const model::Model> model_{std::shared_ptr<void>(), &tiny_.get()};
   model::Adapters adapters_;
   BoundedQueue<Event> events_{1024};
   uint64_t job_ = 0;
@@ -182,6 +183,37 @@ TEST_F(SliceComputeTest, ASessionWithoutRoomIsExhaustedAndTheOtherRuns) {
   EXPECT_FALSE(output->sequences[0].error);
   ASSERT_TRUE(output->sequences[1].error);
   EXPECT_EQ(output->sequences[1].error->code, ErrorCode::kExhausted);
+}
+
+// kUnavailable, so that its head starts it again.
+TEST_F(SliceComputeTest, RowsWhoseWindowWasWrittenOverAreRefusedAsLost) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "m.gguf";
+  ASSERT_TRUE(model::write_synthetic(
+                  {.path = path, .architecture = "gemma2", .shape = "nano", .quant = "f32"})
+                  .ok());
+  model_ = std::make_shared<const model::Model>(model::Model::open(path).value());
+  ASSERT_EQ(model_->config().window, 24u);
+  ASSERT_TRUE(load(1, 1024).ok());
+  // The window's layers keep a batch of 512 rows besides.
+  for (const uint32_t first : {0, 350}) {
+    mesh::BatchSequence rows = prompt(1, 350, 1);
+    rows.first_position = first;
+    const auto output = run(1, {rows});
+    ASSERT_TRUE(output.ok());
+    ASSERT_FALSE(output->sequences[0].error) << output->sequences[0].error->message;
+  }
+  const auto row_at = [&](uint32_t position) {
+    mesh::BatchSequence row = prompt(1, 1, 2);
+    row.first_position = position;
+    return std::move(run(1, {row})->sequences[0].error);
+  };
+  EXPECT_FALSE(row_at(690)) << "what it sees is still there";
+  const auto lost = row_at(40);
+  ASSERT_TRUE(lost);
+  EXPECT_EQ(lost->code, ErrorCode::kUnavailable) << lost->message;
+  EXPECT_FALSE(row_at(0)) << "it begins anew";
+  EXPECT_FALSE(row_at(1));
 }
 
 TEST_F(SliceComputeTest, ABatchOfAnotherEpochIsStale) {

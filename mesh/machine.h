@@ -54,7 +54,7 @@ struct MachineConfig {
   partition::Objective objective = partition::Objective::kLatency;
   size_t min_nodes = 1;            // of the first plan; after a loss those that are left may do
   uint32_t kv_tokens = 8192;       // capacity each stage makes
-  transport::CacheType kv_type = transport::CacheType::kF16;
+  KvType kv_type = KvType::kF16;
   uint32_t step_row_budget = 128;  // most prefill rows in one batch, at least 1
   uint32_t step_rows_max() const { return step_row_budget + kDecodeRowsMax; }
   PlanFunction plan;

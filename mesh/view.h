@@ -60,7 +60,7 @@ struct PlanView {
   uint32_t vocab_size = 0;
   uint32_t context_length = 0;
   uint32_t kv_tokens = 0;
-  transport::CacheType kv_type = transport::CacheType::kF16;
+  KvType kv_type = KvType::kF16;
   double decode_tps = 0;      // predicted, one stream
   double throughput_tps = 0;  // predicted, many; 0 where only the coordinator knows
   double prefill_tps = 0;

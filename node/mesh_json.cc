@@ -2,8 +2,8 @@
 
 #include <map>
 
+#include "base/kv_type.h"
 #include "base/text.h"
-#include "node/slice_compute.h"
 
 namespace weft::node {
 namespace {
@@ -114,7 +114,7 @@ Json plan_json(const mesh::PlanView& plan) {
           {"vocab_size", plan.vocab_size},
           {"context_length", plan.context_length},
           {"kv_tokens", plan.kv_tokens},
-          {"kv_type", kernels::kv_type_name(kv_type_of(plan.kv_type))},
+          {"kv_type", kv_type_name(plan.kv_type)},
           {"predicted",
            {{"decode_tps", plan.decode_tps},
             {"throughput_tps", plan.throughput_tps},

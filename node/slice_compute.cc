@@ -16,15 +16,6 @@ constexpr size_t kCommandsMax = 8192;
 
 }  // namespace
 
-kernels::KvType kv_type_of(transport::CacheType type) {
-  switch (type) {
-    case transport::CacheType::kF16: return kernels::KvType::kF16;
-    case transport::CacheType::kF32: return kernels::KvType::kF32;
-    case transport::CacheType::kQ8_0: return kernels::KvType::kQ8_0;
-  }
-  return kernels::KvType::kF16;
-}
-
 SliceCompute::SliceCompute(ComputeBackends backends, ComputeCalls calls, Trace* trace)
     : backends_(std::move(backends)), calls_(std::move(calls)), trace_(trace),
       commands_(kCommandsMax), woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
@@ -160,7 +151,7 @@ Result<kernels::PlacedSlice> SliceCompute::load_slice(
   options.first_layer = request.first_layer;
   options.last_layer = request.last_layer;
   options.kv_tokens = request.kv_tokens;
-  options.kv_type = kv_type_of(request.kv_type);
+  options.kv_type = request.kv_type;
   options.kv_resident = true;
   options.rows_max = std::max<uint32_t>(request.rows_max, 1);
   options.adapters = request.adapters;

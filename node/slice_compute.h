@@ -35,13 +35,11 @@ struct LoadRequest {
   uint32_t first_layer = 0;
   uint32_t last_layer = 0;
   uint32_t kv_tokens = 0;
-  transport::CacheType kv_type = transport::CacheType::kF16;
+  KvType kv_type = KvType::kF16;
   uint32_t rows_max = 0;
   Epoch keep;  // its slice stays and serves on; all others are freed first
   model::Adapters adapters = {};
 };
-
-kernels::KvType kv_type_of(transport::CacheType type);
 
 // What the thread reports.
 struct SliceProgress {

@@ -50,6 +50,7 @@ struct SubmitBatch {
   BatchJob batch;
 };
 // Free a session's KV cache; ordered after the batches submitted before. Unknown sessions are fine.
+// Report on_released if there is a slice of this epoch.
 struct ReleaseSession {
   Epoch epoch;
   SessionId session;

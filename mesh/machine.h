@@ -118,6 +118,9 @@ class Machine {
   void on_load_progress(Epoch epoch, float progress, Time now);
   void on_slice_loaded(Epoch epoch, Result<> result, Time now);
   void on_batch_done(uint64_t job, Result<BatchOutput> output, Time now);
+  // A session was released: what the slice of this epoch has free now. In order with the batches,
+  // whose outputs say it too.
+  void on_released(Epoch epoch, uint32_t kv_free_tokens);
 
   // --- Streams, with this node as head.
   // kInvalid (empty prompt, too long: says both numbers, an id beyond the vocabulary), kExhausted

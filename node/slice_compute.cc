@@ -207,6 +207,7 @@ void SliceCompute::carry_out(Release& release) {
   on->slice->release(release.session);
   on->constraints.release(release.session);
   on->poolings.release(release.session);
+  calls_.released({release.epoch, on->slice->kv_free_tokens()});
 }
 
 void SliceCompute::carry_out(Submit& submit) {

@@ -20,7 +20,7 @@ constexpr uint32_t kLayers = 3;
 
 class SliceComputeTest : public ::testing::Test {
  protected:
-  using Event = std::variant<SliceLoaded, BatchDone>;
+  using Event = std::variant<SliceLoaded, BatchDone, SessionReleased>;
 
   SliceComputeTest() : SliceComputeTest(kernels::make_reference_backend()) {}
   explicit SliceComputeTest(std::unique_ptr<kernels::Backend> backend)
@@ -28,6 +28,7 @@ class SliceComputeTest : public ::testing::Test {
       [this](SliceProgress) { if (on_progress_) on_progress_(); },
       [this](SliceLoaded loaded) { ASSERT_TRUE(events_.try_push(std::move(loaded))); },
       [this](BatchDone done) { ASSERT_TRUE(events_.try_push(std::move(done))); },
+      [this](SessionReleased released) { ASSERT_TRUE(events_.try_push(std::move(released))); },
       [](int commands) { wait_readable({&commands, 1}, seconds(1)); },
       [this]() -> Result<std::unique_ptr<kernels::Backend>> {
         ++fallbacks_;
@@ -298,11 +299,19 @@ TEST_F(SliceComputeTest, AReleasedSessionsRoomIsFreeAgain) {
   ASSERT_TRUE(load(1).ok());
   const auto one = run(1, {prompt(1, 3, 1)});
   const auto two = run(1, {prompt(2, 3, 1)});
+  ASSERT_TRUE(one.ok() && two.ok());
+  EXPECT_LT(two->kv_free_tokens, one->kv_free_tokens);
+  compute_.release(Epoch{9}, SessionId{1});  // there is no such slice, and no report
   compute_.release(Epoch{1}, SessionId{1});
   compute_.release(Epoch{1}, SessionId{2});
+  for (const uint32_t free : {one->kv_free_tokens, 64u}) {
+    const auto event = events_.pop(seconds(20));
+    ASSERT_TRUE(event && std::holds_alternative<SessionReleased>(*event));
+    EXPECT_EQ(std::get<SessionReleased>(*event).epoch, Epoch{1});
+    EXPECT_EQ(std::get<SessionReleased>(*event).kv_free_tokens, free) << "without another batch";
+  }
   const auto three = run(1, {prompt(3, 3, 1)});
-  ASSERT_TRUE(one.ok() && two.ok() && three.ok());
-  EXPECT_LT(two->kv_free_tokens, one->kv_free_tokens);
+  ASSERT_TRUE(three.ok());
   EXPECT_EQ(three->kv_free_tokens, one->kv_free_tokens);
 }
 

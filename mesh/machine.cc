@@ -307,6 +307,7 @@ void Machine::cancel(SessionId session, Time now) {
 
 void Machine::request_model(ModelId model, Time now) {
   parts_->wanted = Parts::WantedModel{model, now + kWantFor};
+  parts_->refusal.reset();
   parts_->outbox.send(coordinator_of(parts_->members), transport::Want{model});
   parts_->settle(now);
 }

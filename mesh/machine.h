@@ -132,7 +132,7 @@ class Machine {
   void cancel(SessionId session, Time now);
 
   // --- Models.
-  // Asks the coordinator to serve this model; a refusal comes as ModelRefused.
+  // Asks the coordinator to serve this model; a refusal comes as ModelRefused and is in the view.
   void request_model(ModelId model, Time now);
   // Fetching, one thing at a time; a new call replaces what runs, and each ends in one FetchEnded.
   // The manifest first (VerifyManifest -> on_manifest_verified), then items, which come from every

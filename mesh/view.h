@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -83,6 +84,12 @@ struct SessionView {
   double age_s = 0;
 };
 
+// A wish for a model that was not granted.
+struct RefusalView {
+  std::string model_name;
+  std::string reason;
+};
+
 struct View {
   NodeId self;
   NodeId coordinator;
@@ -95,6 +102,8 @@ struct View {
   uint32_t stage_sessions = 0;
   uint32_t queued_rows = 0;
   std::string problem;  // why there is no plan; empty if there is one or one is loading
+  // Of this node's last request_model, until the next one or the next plan.
+  std::optional<RefusalView> refusal;
 };
 
 }  // namespace weft::mesh

@@ -73,6 +73,12 @@ Json offers_json(const mesh::View& view) {
   return offers;
 }
 
+Json refusal_json(const mesh::View& view) {
+  if (!view.refusal) return nullptr;
+  return {{"model_name", clean(view.refusal->model_name)},
+          {"reason", clean(view.refusal->reason)}};
+}
+
 Json lora_json(const std::vector<AdapterState>& adapters) {
   Json list = Json::array();
   for (const AdapterState& adapter : adapters) {
@@ -146,6 +152,7 @@ Json mesh_json(const mesh::View& view, const std::string& alarm,
           {"stage_sessions", view.stage_sessions},
           {"queued_rows", view.queued_rows},
           {"problem", view.problem.empty() ? Json() : Json(clean(view.problem))},
+          {"refusal", refusal_json(view)},
           {"alarm", alarm.empty() ? Json() : Json(clean(alarm))},
           {"lora", lora_json(adapters)}};
 }

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "kernels/kv_cache.h"
@@ -96,6 +97,13 @@ struct ExpertRows {
   uint32_t rows = 0;
   uint32_t experts = 0;
   uint32_t used = 0;
+
+  // The expert that is `i`-th in row t's choice, for at = t used + i.
+  uint32_t chosen(std::span<const float> choice, size_t at) const {
+    const uint32_t expert = uint32_t(choice[at / used * 2 * used + at % used]);
+    WEFT_ASSERT(expert < experts);
+    return expert;
+  }
 };
 
 // One product of a matmul: out [rows, weight.rows()] = x [rows, weight.cols()] * weight^T.

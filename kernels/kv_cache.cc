@@ -5,41 +5,8 @@
 
 #include "base/assert.h"
 #include "base/text.h"
-#include "kernels/kv_quantize.h"
 
 namespace weft::kernels {
-
-Result<KvType> parse_kv_type(std::string_view name) {
-  if (name == "f32") return KvType::kF32;
-  if (name == "f16") return KvType::kF16;
-  if (name == "q8_0") return KvType::kQ8_0;
-  return Error(ErrorCode::kInvalid,
-               cat("unknown KV cache type '", printable(name), "'; use f32, f16 or q8_0"));
-}
-
-std::string_view kv_type_name(KvType type) {
-  switch (type) {
-    case KvType::kF32:
-      return "f32";
-    case KvType::kF16:
-      return "f16";
-    case KvType::kQ8_0:
-      return "q8_0";
-  }
-  return "unknown";
-}
-
-uint64_t kv_head_bytes(KvType type, uint32_t head_dim) {
-  switch (type) {
-    case KvType::kF32:
-      return uint64_t{4} * head_dim;
-    case KvType::kF16:
-      return uint64_t{2} * head_dim;
-    case KvType::kQ8_0:
-      return uint64_t{head_dim} + sizeof(uint16_t) * kv_blocks(head_dim);
-  }
-  return 0;
-}
 
 uint64_t KvShape::bytes_per_token() const {
   return 2 * kv_head_bytes(type, head_dim) * layer_count * kv_head_count;

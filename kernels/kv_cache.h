@@ -7,29 +7,22 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "base/assert.h"
 #include "base/id.h"
+#include "base/kv_type.h"
 #include "base/result.h"
 
 namespace weft::kernels {
 
 inline constexpr uint32_t kPageTokens = 32;
 
-// kQ8_0: int8 codes and an f16 scale for every 32 elements of a head (kernels/kv_quantize.h).
-enum class KvType : uint8_t { kF32, kF16, kQ8_0 };
-Result<KvType> parse_kv_type(std::string_view name);  // "f32", "f16", "q8_0"
-std::string_view kv_type_name(KvType type);
 // Pages that hold `token_count` positions.
 inline constexpr uint32_t kv_pages_for(uint32_t token_count) {
   return token_count / kPageTokens + (token_count % kPageTokens != 0);
 }
-
-// Bytes of one head's key, or value, of one position.
-uint64_t kv_head_bytes(KvType type, uint32_t head_dim);
 
 struct KvShape {
   KvType type = KvType::kF16;

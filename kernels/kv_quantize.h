@@ -9,10 +9,6 @@ namespace weft::kernels {
 
 inline constexpr uint32_t kKvBlock = 32;
 
-inline constexpr uint32_t kv_blocks(uint32_t head_dim) {
-  return (head_dim + kKvBlock - 1) / kKvBlock;
-}
-
 // Writes the codes of one block of up to kKvBlock values and gives its scale, as f16 bits. A block
 // with a value that is no finite number gets a scale that is none either.
 uint16_t quantize_kv_block(std::span<const float> values, int8_t* codes);

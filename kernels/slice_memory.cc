@@ -41,11 +41,7 @@ void size_adapters(const SliceOptions& options, SliceShape& shape) {
 
 // Whether the layers with a window rotate otherwise than those without.
 bool two_ropes(const model::ModelConfig& config) {
-  const model::RopeConfig& a = config.rope;
-  const model::RopeConfig& b = config.window_rope;
-  const bool same = a.base == b.base && a.scale == b.scale && a.divisors == b.divisors &&
-                    a.long_divisors == b.long_divisors && a.magnitude == b.magnitude;
-  return config.window > 0 && config.window_period != 0 && !same;
+  return config.window > 0 && config.window_period != 0 && config.rope != config.window_rope;
 }
 
 }  // namespace

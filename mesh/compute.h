@@ -2,7 +2,8 @@
 //
 // A machine emits SubmitBatch{job, batch}; whoever carries effects out (node/slice_compute on its
 // compute thread, sim/sim_compute in modelled time, the tests' fake) runs the batches one after the
-// other in the order of submission and hands each result to Machine::on_batch_done(job, ...).
+// other in the order of submission and hands each result to Machine::on_batch_done(job, ...). What
+// is free after a ReleaseSession between them goes to Machine::on_released(epoch, ...).
 #pragma once
 
 #include <cstdint>

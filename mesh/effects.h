@@ -34,7 +34,7 @@ struct LoadSlice {
   uint32_t first_layer = 0;
   uint32_t last_layer = 0;  // exclusive
   uint32_t kv_tokens = 0;   // capacity over all sessions
-  transport::CacheType kv_type = transport::CacheType::kF16;
+  KvType kv_type = KvType::kF16;
   uint32_t rows_max = 0;    // most rows of one batch
   std::vector<NodeId> holders;
   Epoch keep;
@@ -50,6 +50,7 @@ struct SubmitBatch {
   BatchJob batch;
 };
 // Free a session's KV cache; ordered after the batches submitted before. Unknown sessions are fine.
+// Report on_released if there is a slice of this epoch.
 struct ReleaseSession {
   Epoch epoch;
   SessionId session;

@@ -291,6 +291,10 @@ void Machine::on_batch_done(uint64_t job, Result<BatchOutput> output, Time now) 
   parts_->settle(now);
 }
 
+void Machine::on_released(Epoch epoch, uint32_t kv_free_tokens) {
+  if (parts_->stage->epoch() == epoch) parts_->stage->on_released(kv_free_tokens);
+}
+
 Result<SessionId> Machine::open(GenerateRequest request, Time now) {
   if (parts_->left) return Error(ErrorCode::kUnavailable, "this node is leaving the mesh");
   return parts_->sessions.open(std::move(request), parts_->no_plan(now), now);
@@ -303,6 +307,7 @@ void Machine::cancel(SessionId session, Time now) {
 
 void Machine::request_model(ModelId model, Time now) {
   parts_->wanted = Parts::WantedModel{model, now + kWantFor};
+  parts_->refusal.reset();
   parts_->outbox.send(coordinator_of(parts_->members), transport::Want{model});
   parts_->settle(now);
 }

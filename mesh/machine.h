@@ -54,7 +54,7 @@ struct MachineConfig {
   partition::Objective objective = partition::Objective::kLatency;
   size_t min_nodes = 1;            // of the first plan; after a loss those that are left may do
   uint32_t kv_tokens = 8192;       // capacity each stage makes
-  transport::CacheType kv_type = transport::CacheType::kF16;
+  KvType kv_type = KvType::kF16;
   uint32_t step_row_budget = 128;  // most prefill rows in one batch, at least 1
   uint32_t step_rows_max() const { return step_row_budget + kDecodeRowsMax; }
   PlanFunction plan;
@@ -118,6 +118,9 @@ class Machine {
   void on_load_progress(Epoch epoch, float progress, Time now);
   void on_slice_loaded(Epoch epoch, Result<> result, Time now);
   void on_batch_done(uint64_t job, Result<BatchOutput> output, Time now);
+  // A session was released: what the slice of this epoch has free now. In order with the batches,
+  // whose outputs say it too.
+  void on_released(Epoch epoch, uint32_t kv_free_tokens);
 
   // --- Streams, with this node as head.
   // kInvalid (empty prompt, too long: says both numbers, an id beyond the vocabulary), kExhausted
@@ -129,7 +132,7 @@ class Machine {
   void cancel(SessionId session, Time now);
 
   // --- Models.
-  // Asks the coordinator to serve this model; a refusal comes as ModelRefused.
+  // Asks the coordinator to serve this model; a refusal comes as ModelRefused and is in the view.
   void request_model(ModelId model, Time now);
   // Fetching, one thing at a time; a new call replaces what runs, and each ends in one FetchEnded.
   // The manifest first (VerifyManifest -> on_manifest_verified), then items, which come from every

@@ -8,6 +8,7 @@
 #include "mesh/checks.h"
 #include "mesh/limits.h"
 #include "mesh/machine_parts.h"
+#include "mesh/survey.h"
 
 namespace weft::mesh {
 namespace {
@@ -150,6 +151,8 @@ void Machine::Parts::on(NodeId from, transport::ErrorReport& report, Time now) {
   if (report.code == ErrorCode::kUnavailable) {
     report_ = Report{std::move(text), now};
   } else if (wanted) {
+    const transport::ModelOffer* offer = find_offer(members, wanted->model);
+    refusal = RefusalView{offer ? offer->name : to_string(wanted->model), text};
     outbox.emit(ModelRefused{wanted->model, Error(report.code, std::move(text))});
     wanted.reset();
   }

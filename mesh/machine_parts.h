@@ -60,6 +60,7 @@ class Machine::Parts {
     Time until;
   };
   std::optional<WantedModel> wanted;
+  std::optional<RefusalView> refusal;  // of what was wanted last
 
  private:
   void on(NodeId from, transport::Hello& hello, Time now);

@@ -46,6 +46,7 @@ void Machine::Parts::activate(Epoch epoch, Time now) {
   const Epoch before = rollout.active_epoch();
   if (!rollout.activate(epoch)) return;
   report_.reset();
+  refusal.reset();
   before_ = before;
   const transport::Propose& plan = *rollout.active();
   if (stage->epoch().value != 0) {

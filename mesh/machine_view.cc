@@ -98,6 +98,7 @@ View Machine::Parts::view(Time now) const {
     view.queued_rows += retiring->queued_rows();
   }
   view.problem = problem(now);
+  view.refusal = refusal;
   return view;
 }
 

@@ -63,6 +63,10 @@ class Stage {
   // It has handed out this batch and waits for it.
   bool has_job(uint64_t job) const { return jobs_.contains(job); }
   void on_batch_done(uint64_t job, Result<BatchOutput> output, Time now);
+  // A session's cache is free: so many tokens are now.
+  void on_released(uint32_t kv_free_tokens) {
+    if (plan_) kv_free_tokens_ = kv_free_tokens;
+  }
 
   // Hands what waits to the compute thread, as far as it takes more.
   void pump(Time now);

@@ -20,19 +20,14 @@ std::vector<partition::TypeSpeed> speeds_of(const std::vector<transport::TypeSpe
   return out;
 }
 
-// An offer counts a cache of f16. q8_0 has a scale of 2 bytes for 32 elements; heads that are no
-// multiple of 32 take a little more.
-uint64_t kv_bytes(const transport::ModelOffer& offer, transport::CacheType type) {
-  switch (type) {
-    case transport::CacheType::kF16: return offer.kv_bytes_per_token_layer;
-    case transport::CacheType::kF32: return offer.kv_bytes_per_token_layer * 2;
-    case transport::CacheType::kQ8_0: return (offer.kv_bytes_per_token_layer * 34 + 63) / 64;
-  }
-  return offer.kv_bytes_per_token_layer;
+// An offer counts a cache of f16. As if its heads were one; those that are no multiple of 32 take a
+// little more of q8_0.
+uint64_t kv_bytes(const transport::ModelOffer& offer, KvType type) {
+  return kv_head_bytes(type, offer.kv_bytes_per_token_layer / 2);
 }
 
 partition::ModelTable model_table(const transport::ModelOffer& offer, uint32_t kv_tokens,
-                                  transport::CacheType kv_type, uint32_t rows_max) {
+                                  KvType kv_type, uint32_t rows_max) {
   partition::ModelTable table;
   for (const transport::LayerShape& layer : offer.layers) table.layers.push_back(cost(layer));
   table.embedding = cost(offer.embedding);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,7 +61,7 @@ struct PlanView {
   uint32_t vocab_size = 0;
   uint32_t context_length = 0;
   uint32_t kv_tokens = 0;
-  transport::CacheType kv_type = transport::CacheType::kF16;
+  KvType kv_type = KvType::kF16;
   double decode_tps = 0;      // predicted, one stream
   double throughput_tps = 0;  // predicted, many; 0 where only the coordinator knows
   double prefill_tps = 0;
@@ -83,6 +84,12 @@ struct SessionView {
   double age_s = 0;
 };
 
+// A wish for a model that was not granted.
+struct RefusalView {
+  std::string model_name;
+  std::string reason;
+};
+
 struct View {
   NodeId self;
   NodeId coordinator;
@@ -95,6 +102,8 @@ struct View {
   uint32_t stage_sessions = 0;
   uint32_t queued_rows = 0;
   std::string problem;  // why there is no plan; empty if there is one or one is loading
+  // Of this node's last request_model, until the next one or the next plan.
+  std::optional<RefusalView> refusal;
 };
 
 }  // namespace weft::mesh

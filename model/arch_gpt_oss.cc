@@ -18,9 +18,9 @@ constexpr LayerRole kExpertsWithBiases[] = {
     {"ffn_down_exps.bias", &LayerTensors::experts_down_bias, Side::kExperts, Side::kHidden},
 };
 constexpr LayerRole kBiasesAndSinks[] = {
-    {"attn_q.bias", &LayerTensors::attn_q_bias, Side::kNone, Side::kQ},
-    {"attn_k.bias", &LayerTensors::attn_k_bias, Side::kNone, Side::kKv},
-    {"attn_v.bias", &LayerTensors::attn_v_bias, Side::kNone, Side::kKv},
+    kBiasRoles[0],
+    kBiasRoles[1],
+    kBiasRoles[2],
     {"attn_output.bias", &LayerTensors::attn_output_bias, Side::kNone, Side::kHidden},
     {"attn_sinks.weight", &LayerTensors::attn_sinks, Side::kNone, Side::kHeads},
 };

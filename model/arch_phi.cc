@@ -8,17 +8,17 @@ namespace weft::model {
 namespace {
 
 constexpr LayerRole kFusedAttention[] = {
-    {"attn_norm.weight", &LayerTensors::attn_norm, Side::kNone, Side::kHidden},
+    kAttentionRoles[0],
     {"attn_qkv.weight", &LayerTensors::attn_q, Side::kQ, Side::kHidden},
     {"attn_qkv.weight", &LayerTensors::attn_k, Side::kKv, Side::kHidden},
     {"attn_qkv.weight", &LayerTensors::attn_v, Side::kKv, Side::kHidden},
-    {"attn_output.weight", &LayerTensors::attn_output, Side::kHidden, Side::kQ},
+    kAttentionRoles[4],
 };
 constexpr LayerRole kFusedNetwork[] = {
-    {"ffn_norm.weight", &LayerTensors::ffn_norm, Side::kNone, Side::kHidden},
+    kDenseRoles[0],
     {"ffn_up.weight", &LayerTensors::ffn_gate, Side::kFfn, Side::kHidden},
     {"ffn_up.weight", &LayerTensors::ffn_up, Side::kFfn, Side::kHidden},
-    {"ffn_down.weight", &LayerTensors::ffn_down, Side::kHidden, Side::kFfn},
+    kDenseRoles[3],
 };
 
 }  // namespace

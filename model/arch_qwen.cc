@@ -6,21 +6,12 @@
 #include "model/architecture.h"
 
 namespace weft::model {
-namespace {
-
-constexpr LayerRole kBiases[] = {
-    {"attn_q.bias", &LayerTensors::attn_q_bias, Side::kNone, Side::kQ},
-    {"attn_k.bias", &LayerTensors::attn_k_bias, Side::kNone, Side::kKv},
-    {"attn_v.bias", &LayerTensors::attn_v_bias, Side::kNone, Side::kKv},
-};
-
-}  // namespace
 
 constexpr Architecture kQwen2 = {.name = "qwen2",
                                  .rope_interleaved = false,
                                  .attention = kAttentionRoles,
                                  .dense = kDenseRoles,
-                                 .more = kBiases};
+                                 .more = kBiasRoles};
 constexpr Architecture kQwen3 = {.name = "qwen3",
                                  .rope_interleaved = false,
                                  .attention = kAttentionRoles,

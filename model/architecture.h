@@ -63,6 +63,12 @@ inline constexpr LayerRole kExpertRoles[] = {
     {"ffn_down_exps.weight", &LayerTensors::experts_down, Side::kHidden, Side::kExpertFfn,
      Side::kExperts},
 };
+// Of families that add to q, k and v.
+inline constexpr LayerRole kBiasRoles[] = {
+    {"attn_q.bias", &LayerTensors::attn_q_bias, Side::kNone, Side::kQ},
+    {"attn_k.bias", &LayerTensors::attn_k_bias, Side::kNone, Side::kKv},
+    {"attn_v.bias", &LayerTensors::attn_v_bias, Side::kNone, Side::kKv},
+};
 // Of families that rotate and compare normalized heads.
 inline constexpr LayerRole kHeadNormRoles[] = {
     {"attn_q_norm.weight", &LayerTensors::attn_q_norm, Side::kNone, Side::kHead},

@@ -27,6 +27,8 @@ struct RopeConfig {
   // Instead of `divisors` where streams may be longer than this context. 0: never.
   uint32_t original_context = 0;
   std::vector<float> long_divisors = {};
+
+  bool operator==(const RopeConfig&) const = default;
 };
 
 // What becomes of a feed-forward network's gate g and its other half u.

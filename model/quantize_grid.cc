@@ -119,6 +119,50 @@ float odd_inverse(float step, int scale) {
   return inverse_of(step * float(2 * scale + 1));
 }
 
+// All 256 values of a type that has signs: scales of runs, then code(group, signs, sizes) with the
+// magnitudes of each 8 values, over their scale.
+template <typename Code>
+void code_groups(const float* in, int run, std::span<const float> levels, float unit, bool even,
+                 uint8_t* out, int* scales, Code code) {
+  const float step = put_odd_scales(in, run, levels, 15, unit, out, scales);
+  for (int group = 0; group < 32; ++group) {
+    float sizes[8];
+    const uint8_t signs =
+        split_signs(in + 8 * group, odd_inverse(step, scales[8 * group / run]), even, sizes);
+    code(group, signs, sizes);
+  }
+}
+
+// Runs of 32, each with a word at out[at + stride * run] of 4 times 7 signs and its scale;
+// code(group, sizes) puts the rest.
+template <typename Code>
+void code_words(const float* in, std::span<const float> levels, float unit, uint8_t* out, int at,
+                int stride, Code code) {
+  int scales[8];
+  uint32_t words[8] = {};
+  code_groups(in, 32, levels, unit, true, out, scales,
+              [&](int group, uint8_t signs, const float* sizes) {
+                words[group / 4] |= uint32_t(signs & 127) << (7 * (group % 4));
+                code(group, sizes);
+              });
+  for (int run = 0; run < 8; ++run) {
+    const uint32_t word = words[run] | uint32_t(scales[run]) << 28;
+    put_u16(out + at + stride * run, word);
+    put_u16(out + at + stride * run + 2, word >> 16);
+  }
+}
+
+// Runs whose scales are put two by two at out[at].
+template <typename Code>
+void code_nibbles(const float* in, int run, std::span<const float> levels, float unit, bool even,
+                  uint8_t* out, int at, Code code) {
+  int scales[16];
+  code_groups(in, run, levels, unit, even, out, scales, code);
+  for (int i = 0; i < 128 / run; ++i) {
+    out[at + i] = uint8_t(scales[2 * i] | scales[2 * i + 1] << 4);
+  }
+}
+
 constexpr float kIq1Levels[] = {1.0f};
 constexpr float kIq1Values[4] = {-1, 0, 1, 0};
 constexpr float kIq1Delta = 0.125f;
@@ -142,87 +186,52 @@ Iq1Choice nearest_iq1(const float* in, float inverse, bool negative) {
 
 void quantize_iq2_xxs(const float* in, uint8_t* out) {
   static const Grid<8> kGrid(kIq2XxsGrid, kIq2Levels, 2);
-  int scales[8];
-  const float step = put_odd_scales(in, 32, kIq2Levels, 15, 8, out, scales);
-  for (int sub = 0; sub < 8; ++sub) {
-    uint32_t rest = uint32_t(scales[sub]) << 28;
-    for (int l = 0; l < 4; ++l) {
-      float sizes[8];
-      const uint8_t signs =
-          split_signs(in + 32 * sub + 8 * l, odd_inverse(step, scales[sub]), true, sizes);
-      out[2 + 8 * sub + l] = uint8_t(kGrid.nearest(sizes));
-      rest |= uint32_t(signs & 127) << (7 * l);
-    }
-    put_u16(out + 6 + 8 * sub, rest);
-    put_u16(out + 8 + 8 * sub, rest >> 16);
-  }
+  code_words(in, kIq2Levels, 8, out, 6, 8, [&](int group, const float* sizes) {
+    out[2 + 8 * (group / 4) + group % 4] = uint8_t(kGrid.nearest(sizes));
+  });
 }
 
 void quantize_iq2_xs(const float* in, uint8_t* out) {
   static const Grid<8> kGrid(kIq2XsGrid, kIq2Levels, 2);
-  int scales[16];
-  const float step = put_odd_scales(in, 16, kIq2Levels, 15, 8, out, scales);
-  for (int group = 0; group < 32; ++group) {
-    float sizes[8];
-    const uint8_t signs =
-        split_signs(in + 8 * group, odd_inverse(step, scales[group / 2]), true, sizes);
-    put_u16(out + 2 + 2 * group, uint32_t(kGrid.nearest(sizes) | (signs & 127) << 9));
-  }
-  for (int i = 0; i < 8; ++i) out[66 + i] = uint8_t(scales[2 * i] | scales[2 * i + 1] << 4);
+  code_nibbles(in, 16, kIq2Levels, 8, true, out, 66,
+               [&](int group, uint8_t signs, const float* sizes) {
+                 put_u16(out + 2 + 2 * group, uint32_t(kGrid.nearest(sizes) | (signs & 127) << 9));
+               });
 }
 
 void quantize_iq2_s(const float* in, uint8_t* out) {
   static const Grid<8> kGrid(kIq2SGrid, kIq2Levels, 2);
-  int scales[16];
-  const float step = put_odd_scales(in, 16, kIq2Levels, 15, 8, out, scales);
   std::memset(out + 66, 0, 8);
-  for (int group = 0; group < 32; ++group) {
-    float sizes[8];
-    out[34 + group] =
-        split_signs(in + 8 * group, odd_inverse(step, scales[group / 2]), false, sizes);
-    const int entry = kGrid.nearest(sizes);
-    out[2 + group] = uint8_t(entry);
-    out[66 + group / 4] |= uint8_t(entry >> 8 << (2 * (group % 4)));
-  }
-  for (int i = 0; i < 8; ++i) out[74 + i] = uint8_t(scales[2 * i] | scales[2 * i + 1] << 4);
+  code_nibbles(in, 16, kIq2Levels, 8, false, out, 74,
+               [&](int group, uint8_t signs, const float* sizes) {
+                 out[34 + group] = signs;
+                 const int entry = kGrid.nearest(sizes);
+                 out[2 + group] = uint8_t(entry);
+                 out[66 + group / 4] |= uint8_t(entry >> 8 << (2 * (group % 4)));
+               });
 }
 
 void quantize_iq3_xxs(const float* in, uint8_t* out) {
   static const Grid<4> kGrid(kIq3XxsGrid, kIq3XxsLevels, 3);
-  int scales[8];
-  const float step = put_odd_scales(in, 32, kIq3XxsLevels, 15, 4, out, scales);
-  for (int sub = 0; sub < 8; ++sub) {
-    uint32_t rest = uint32_t(scales[sub]) << 28;
-    for (int l = 0; l < 4; ++l) {
-      float sizes[8];
-      const uint8_t signs =
-          split_signs(in + 32 * sub + 8 * l, odd_inverse(step, scales[sub]), true, sizes);
-      out[2 + 8 * sub + 2 * l] = uint8_t(kGrid.nearest(sizes));
-      out[3 + 8 * sub + 2 * l] = uint8_t(kGrid.nearest(sizes + 4));
-      rest |= uint32_t(signs & 127) << (7 * l);
-    }
-    put_u16(out + 66 + 4 * sub, rest);
-    put_u16(out + 68 + 4 * sub, rest >> 16);
-  }
+  code_words(in, kIq3XxsLevels, 4, out, 66, 4, [&](int group, const float* sizes) {
+    out[2 + 2 * group] = uint8_t(kGrid.nearest(sizes));
+    out[3 + 2 * group] = uint8_t(kGrid.nearest(sizes + 4));
+  });
 }
 
 void quantize_iq3_s(const float* in, uint8_t* out) {
   static const Grid<4> kGrid(kIq3SGrid, kIq3SLevels, 3);
-  int scales[8];
-  const float step = put_odd_scales(in, 32, kIq3SLevels, 15, 1, out, scales);
   std::memset(out + 66, 0, 8);
-  for (int group = 0; group < 32; ++group) {
-    const int sub = group / 4;
-    float sizes[8];
-    out[74 + group] = split_signs(in + 8 * group, odd_inverse(step, scales[sub]), false, sizes);
-    for (int half = 0; half < 2; ++half) {
-      const int entry = kGrid.nearest(sizes + 4 * half);
-      const int l = 2 * group + half;
-      out[2 + l] = uint8_t(entry);
-      out[66 + sub] |= uint8_t(entry >> 8 << (l % 8));
-    }
-  }
-  for (int i = 0; i < 4; ++i) out[106 + i] = uint8_t(scales[2 * i] | scales[2 * i + 1] << 4);
+  code_nibbles(in, 32, kIq3SLevels, 1, false, out, 106,
+               [&](int group, uint8_t signs, const float* sizes) {
+                 out[74 + group] = signs;
+                 for (int half = 0; half < 2; ++half) {
+                   const int entry = kGrid.nearest(sizes + 4 * half);
+                   const int l = 2 * group + half;
+                   out[2 + l] = uint8_t(entry);
+                   out[66 + group / 4] |= uint8_t(entry >> 8 << (l % 8));
+                 }
+               });
 }
 
 void quantize_iq1_s(const float* in, uint8_t* out) {

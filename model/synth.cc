@@ -35,10 +35,10 @@ constexpr std::string_view kChatTemplate =
 
 struct PlannedTensor {
   TensorType type;
-  uint64_t elements;
-  float mean;
-  float deviation;
-  std::vector<float> fixed;  // these values instead of random ones
+  uint64_t elements = 0;
+  float mean = 0;
+  float deviation = 0;
+  std::vector<float> fixed = {};  // these values instead of random ones
 };
 
 class Synthesizer {
@@ -166,31 +166,35 @@ class Synthesizer {
     writer_.text("tokenizer.chat_template", kChatTemplate);
   }
 
-  void add_matrix(const std::string& name, uint64_t rows, uint64_t cols, TensorUse use) {
-    const TensorType type = synth_type(quant_, use, 0, layers_, cols);
-    writer_.tensor(name, type, {cols, rows});
-    planned_.push_back({type, rows * cols, 0, float(1 / std::sqrt(double(cols))), {}});
+  void add(const std::string& name, const std::vector<uint64_t>& dims, PlannedTensor tensor) {
+    tensor.elements = 1;
+    for (const uint64_t dim : dims) tensor.elements *= dim;
+    writer_.tensor(name, tensor.type, dims);
+    planned_.push_back(std::move(tensor));
+  }
+
+  // One or several of `dims[1]` rows of `dims[0]`.
+  void add_matrix(const std::string& name, const std::vector<uint64_t>& dims, TensorType type) {
+    add(name, dims, {.type = type, .deviation = float(1 / std::sqrt(double(dims[0])))});
   }
 
   // A vector, or several: norms near 1, biases and sinks near 0.
   void add_vectors(const std::string& name, const std::vector<uint64_t>& dims) {
-    uint64_t elements = 1;
-    for (const uint64_t dim : dims) elements *= dim;
-    writer_.tensor(name, TensorType::kF32, dims);
-    const bool norm = name.ends_with("norm.weight");
-    planned_.push_back({TensorType::kF32, elements, norm ? 1.0f : 0.0f, 0.1f, {}});
+    const float mean = name.ends_with("norm.weight") ? 1.0f : 0.0f;
+    add(name, dims, {.type = TensorType::kF32, .mean = mean, .deviation = 0.1f});
   }
 
   void add_divisors(const std::string& name, std::vector<float> divisors) {
-    writer_.tensor(name, TensorType::kF32, {divisors.size()});
-    planned_.push_back({TensorType::kF32, divisors.size(), 0, 0, std::move(divisors)});
+    add(name, {divisors.size()}, {.type = TensorType::kF32, .fixed = std::move(divisors)});
   }
 
   void add_tensors() {
     const uint64_t hidden = shape_.hidden;
-    add_matrix("token_embd.weight", shape_.vocab, hidden,
-               tied_ ? TensorUse::kTiedOutput : TensorUse::kEmbedding);
-    if (!tied_) add_matrix("output.weight", shape_.vocab, hidden, TensorUse::kOutput);
+    const auto add_table = [&](const std::string& name, TensorUse use) {
+      add_matrix(name, {hidden, shape_.vocab}, synth_type(quant_, use, 0, layers_, hidden));
+    };
+    add_table("token_embd.weight", tied_ ? TensorUse::kTiedOutput : TensorUse::kEmbedding);
+    if (!tied_) add_table("output.weight", TensorUse::kOutput);
     add_vectors("output_norm.weight", {hidden});
     if (rope_factor_ > 0 && architecture_.name == kLlama.name) {
       add_divisors("rope_freqs.weight",
@@ -225,10 +229,7 @@ class Synthesizer {
     const TensorType type = member == &LayerTensors::router
                                 ? TensorType::kF32
                                 : synth_type(quant_, use, layer, layers_, dims[0]);
-    uint64_t elements = 1;
-    for (const uint64_t dim : dims) elements *= dim;
-    writer_.tensor(name, type, dims);
-    planned_.push_back({type, elements, 0, float(1 / std::sqrt(double(dims[0]))), {}});
+    add_matrix(name, dims, type);
   }
 
   static Bytes draw(const PlannedTensor& tensor, uint64_t elements, Random& random) {

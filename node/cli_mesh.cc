@@ -101,8 +101,7 @@ Result<> run_up(UpOptions& options) {
   if (!options.vulkan_memory.empty()) {
     WEFT_TRY(options.node.vulkan_memory_bytes, parse_bytes(options.vulkan_memory));
   }
-  if (options.kv == "q8_0") options.node.kv_type = transport::CacheType::kQ8_0;
-  if (options.kv == "f32") options.node.kv_type = transport::CacheType::kF32;
+  WEFT_TRY(options.node.kv_type, parse_kv_type(options.kv));
   if (options.objective == "throughput") {
     options.node.objective = partition::Objective::kThroughput;
   }

@@ -200,7 +200,7 @@ Result<kernels::SliceOptions> slice_options_of(const BenchOptions& options,
   slice_options.kv_tokens = uint32_t(kv_tokens);
   slice_options.rows_max = std::max(std::min(kRowsMax, prompt_most), sessions_most);
   slice_options.window_streams = sessions_most;
-  WEFT_TRY(slice_options.kv_type, kernels::parse_kv_type(options.kv));
+  WEFT_TRY(slice_options.kv_type, parse_kv_type(options.kv));
   return slice_options;
 }
 

@@ -15,7 +15,7 @@ namespace weft::node {
 Result<> write_logits(const LogitsOptions& options) {
   kernels::EvaluateOptions evaluate;
   evaluate.chunk = options.chunk;
-  WEFT_TRY(evaluate.kv_type, kernels::parse_kv_type(options.kv).within("--kv"));
+  WEFT_TRY(evaluate.kv_type, parse_kv_type(options.kv).within("--kv"));
   WEFT_TRY(const std::vector<TokenId> cuts, parse_token_ids(options.split).within("--split"));
   evaluate.cuts.assign(cuts.begin(), cuts.end());
   WEFT_TRY(const std::vector<TokenId> tokens, read_token_ids(options.tokens).within("--tokens"));

@@ -80,7 +80,7 @@ Result<std::unique_ptr<LocalEngine>> LocalEngine::open(const EngineOptions& opti
   kernels::SliceOptions slice;
   slice.last_layer = model.config().layer_count;
   slice.kv_tokens = engine->context_;
-  WEFT_TRY(slice.kv_type, kernels::parse_kv_type(options.kv));
+  WEFT_TRY(slice.kv_type, parse_kv_type(options.kv));
   slice.rows_max = std::min(kRowsMax, engine->context_);
   slice.window_streams = 1;
   WEFT_TRY(slice.adapters, adapters_for(options.lora, model));

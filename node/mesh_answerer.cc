@@ -44,6 +44,7 @@ Result<> MeshAnswerer::wait_until_served() {
   Progress progress(cat("the mesh is loading ", model_), Progress::Unit::kPercent, clock_);
   const Time start = clock_.now();
   Time last_good = start;
+  std::optional<Time> refused_since;
   while (clock_.now() - start < kMeshLoadMax) {
     WEFT_TRY(const Json view, client_.get_json("/api/mesh"));
     const Json& plan = member(view, "plan");
@@ -54,6 +55,15 @@ Result<> MeshAnswerer::wait_until_served() {
     if (clock_.now() - last_good > kMeshProblemMax) {
       return Error(ErrorCode::kUnavailable, cat("the mesh cannot serve ", model_, ": ",
                                                 printable(problem.get<std::string>(), 400)));
+    }
+    if (const Json& reason = member(member(view, "refusal"), "reason"); reason.is_string()) {
+      if (!refused_since) refused_since = clock_.now();
+      if (clock_.now() - *refused_since > kMeshProblemMax) {
+        return Error(ErrorCode::kExhausted, cat("the mesh does not serve ", model_, ": ",
+                                                printable(reason.get<std::string>(), 400)));
+      }
+      // The streams that it waits for may have ended.
+      WEFT_CHECK(client_.post_json("/api/model", {{"name", model_}}));
     }
     const Json& share = member(plan, "progress");
     if (ours && share.is_number()) progress.update(uint64_t(share.get<double>() * 1000), 1000);

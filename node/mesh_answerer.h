@@ -17,7 +17,8 @@ inline constexpr Duration kMeshProblemMax = seconds(15);
 class MeshAnswerer final : public Answerer {
  public:
   // Asks the mesh to serve `model` and waits until it does, with progress on stderr. kUnavailable:
-  // no node, or the mesh's own reason; kNotFound: nobody offers the model; kCancelled; kTimeout.
+  // no node, or the mesh's own reason; kExhausted: another model's streams are open; kNotFound:
+  // nobody offers the model; kCancelled; kTimeout.
   // The clock must outlive the answerer.
   static Result<std::unique_ptr<MeshAnswerer>> open(HttpClient client, const std::string& model,
                                                     const Clock& clock);

@@ -2,8 +2,8 @@
 
 #include <map>
 
+#include "base/kv_type.h"
 #include "base/text.h"
-#include "node/slice_compute.h"
 
 namespace weft::node {
 namespace {
@@ -73,6 +73,12 @@ Json offers_json(const mesh::View& view) {
   return offers;
 }
 
+Json refusal_json(const mesh::View& view) {
+  if (!view.refusal) return nullptr;
+  return {{"model_name", clean(view.refusal->model_name)},
+          {"reason", clean(view.refusal->reason)}};
+}
+
 Json lora_json(const std::vector<AdapterState>& adapters) {
   Json list = Json::array();
   for (const AdapterState& adapter : adapters) {
@@ -114,7 +120,7 @@ Json plan_json(const mesh::PlanView& plan) {
           {"vocab_size", plan.vocab_size},
           {"context_length", plan.context_length},
           {"kv_tokens", plan.kv_tokens},
-          {"kv_type", kernels::kv_type_name(kv_type_of(plan.kv_type))},
+          {"kv_type", kv_type_name(plan.kv_type)},
           {"predicted",
            {{"decode_tps", plan.decode_tps},
             {"throughput_tps", plan.throughput_tps},
@@ -146,6 +152,7 @@ Json mesh_json(const mesh::View& view, const std::string& alarm,
           {"stage_sessions", view.stage_sessions},
           {"queued_rows", view.queued_rows},
           {"problem", view.problem.empty() ? Json() : Json(clean(view.problem))},
+          {"refusal", refusal_json(view)},
           {"alarm", alarm.empty() ? Json() : Json(clean(alarm))},
           {"lora", lora_json(adapters)}};
 }

@@ -12,9 +12,9 @@
 namespace weft::node {
 
 // {self, coordinator, highest_epoch, nodes, plan, offers, sessions, stage_sessions, queued_rows,
-// problem, alarm, lora}. Ids are lowercase hexadecimal; `coordinator`, `plan`, `problem` and
-// `alarm` are null where there is none. Sizes in bytes, rates per second, round trips in
-// milliseconds. Any thread; every text is well-formed UTF-8, whatever a peer sent.
+// problem, refusal, alarm, lora}. Ids are lowercase hexadecimal; `coordinator`, `plan`, `problem`,
+// `refusal` and `alarm` are null where there is none. Sizes in bytes, rates per second, round trips
+// in milliseconds. Any thread; every text is well-formed UTF-8, whatever a peer sent.
 //   alarm     why joins have stopped, as Health has it
 //   adapters  of this node
 nlohmann::ordered_json mesh_json(const mesh::View& view, const std::string& alarm = "",

@@ -132,6 +132,10 @@ std::string status_text(const Json& mesh) {
   if (const std::string problem = text_of(mesh, "problem"); !problem.empty()) {
     out += wrapped("problem: ", problem);
   }
+  const Json& refusal = part_of(mesh, "refusal");
+  if (const std::string reason = text_of(refusal, "reason"); !reason.empty()) {
+    out += wrapped("refused: ", cat(text_of(refusal, "model_name"), ": ", reason));
+  }
   if (const std::string alarm = text_of(mesh, "alarm"); !alarm.empty()) {
     out += wrapped("! ", alarm + " (`weft members --clear-alarm` then).");
   }

@@ -197,6 +197,11 @@ ComputeCalls Node::compute_calls() {
     report([this, loaded](Time now) { loader_->on(loaded, now); });
   };
   calls.done = [this](BatchDone done) { finish_batch(std::move(done)); };
+  calls.released = [this](SessionReleased released) {
+    // At once, as batches are: else an older number could come after a newer one.
+    std::lock_guard lock(turn_);
+    if (!stopping_) machine_->on_released(released.epoch, released.kv_free_tokens);
+  };
   if (options_.backend.name == "vulkan") {
     calls.fallback = [this] { return on_processor(); };
     calls.changed = [this](kernels::Backend& backend) { backend_changed(backend); };

@@ -53,7 +53,7 @@ struct NodeOptions {
   partition::Objective objective = partition::Objective::kLatency;
   size_t min_nodes = 1;
   uint32_t kv_tokens = 8192;
-  transport::CacheType kv_type = transport::CacheType::kF16;
+  KvType kv_type = KvType::kF16;
   uint32_t step_rows = 128;              // most prefill rows in one step
   bool mdns = true;
   std::string trace;                     // a file to write; empty: none

@@ -96,9 +96,14 @@ Result<mesh::PlanView> Node::preview(const transport::ModelOffer& shape) {
 Result<> Node::want_model(const std::string& name) {
   for (const mesh::OfferView& offer : view().offers) {
     if (offer.name != name) continue;
-    if (!post([this, model = offer.model](Time now) { machine_->request_model(model, now); })) {
-      return busy();
-    }
+    auto asked = std::make_shared<std::promise<void>>();
+    auto future = asked->get_future();
+    const bool posted = post([this, asked, model = offer.model](Time now) {
+      machine_->request_model(model, now);
+      publish_view(now);  // so that no refusal of an older wish is taken for one of this
+      asked->set_value();
+    });
+    if (!posted || future.wait_for(kOpenTimeout) != std::future_status::ready) return busy();
     return {};
   }
   return Error(ErrorCode::kNotFound,

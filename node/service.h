@@ -147,7 +147,8 @@ class Service {
   // The plan that the mesh would make for a model of this shape, its epoch 0. kUnavailable: it fits
   // nowhere, with what is missing. Takes as long as the planner does.
   virtual Result<mesh::PlanView> preview(const transport::ModelOffer& shape) = 0;
-  // Asks the mesh to serve this model from now on. kNotFound if nobody offers it.
+  // Asks the mesh to serve this model from now on; a refusal is View::refusal, soon after.
+  // kNotFound if nobody offers it.
   virtual Result<> want_model(const std::string& name) = 0;
 };
 

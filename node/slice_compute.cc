@@ -16,15 +16,6 @@ constexpr size_t kCommandsMax = 8192;
 
 }  // namespace
 
-kernels::KvType kv_type_of(transport::CacheType type) {
-  switch (type) {
-    case transport::CacheType::kF16: return kernels::KvType::kF16;
-    case transport::CacheType::kF32: return kernels::KvType::kF32;
-    case transport::CacheType::kQ8_0: return kernels::KvType::kQ8_0;
-  }
-  return kernels::KvType::kF16;
-}
-
 SliceCompute::SliceCompute(ComputeBackends backends, ComputeCalls calls, Trace* trace)
     : backends_(std::move(backends)), calls_(std::move(calls)), trace_(trace),
       commands_(kCommandsMax), woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
@@ -160,7 +151,7 @@ Result<kernels::PlacedSlice> SliceCompute::load_slice(
   options.first_layer = request.first_layer;
   options.last_layer = request.last_layer;
   options.kv_tokens = request.kv_tokens;
-  options.kv_type = kv_type_of(request.kv_type);
+  options.kv_type = request.kv_type;
   options.kv_resident = true;
   options.rows_max = std::max<uint32_t>(request.rows_max, 1);
   options.adapters = request.adapters;
@@ -216,6 +207,7 @@ void SliceCompute::carry_out(Release& release) {
   on->slice->release(release.session);
   on->constraints.release(release.session);
   on->poolings.release(release.session);
+  calls_.released({release.epoch, on->slice->kv_free_tokens()});
 }
 
 void SliceCompute::carry_out(Submit& submit) {
@@ -245,7 +237,7 @@ Result<mesh::BatchOutput> SliceCompute::run_batch(const mesh::BatchJob& batch) {
     const mesh::BatchSequence& sequence = batch.sequences[i];
     const uint32_t needed =
         std::max(sequence.reserve_tokens, sequence.first_position + sequence.row_count);
-    if (sequence.first_position > on->slice->length(sequence.session)) {
+    if (!on->slice->keeps(sequence.session, sequence.first_position)) {
       output.sequences[i].error = Error(
           ErrorCode::kUnavailable, "this device has lost what it had computed of the stream");
     } else if (auto reserved = on->slice->reserve(sequence.session, needed); !reserved.ok()) {

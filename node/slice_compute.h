@@ -35,13 +35,11 @@ struct LoadRequest {
   uint32_t first_layer = 0;
   uint32_t last_layer = 0;
   uint32_t kv_tokens = 0;
-  transport::CacheType kv_type = transport::CacheType::kF16;
+  KvType kv_type = KvType::kF16;
   uint32_t rows_max = 0;
   Epoch keep;  // its slice stays and serves on; all others are freed first
   model::Adapters adapters = {};
 };
-
-kernels::KvType kv_type_of(transport::CacheType type);
 
 // What the thread reports.
 struct SliceProgress {
@@ -57,6 +55,10 @@ struct BatchDone {
   uint64_t job = 0;
   Result<mesh::BatchOutput> output;
 };
+struct SessionReleased {
+  Epoch epoch;
+  uint32_t kv_free_tokens = 0;  // of the epoch's slice, afterwards
+};
 
 // What computes: a backend, or a GPU with memory of its own and the processor beside it, which
 // takes the layers that the GPU has no room for.
@@ -71,6 +73,7 @@ struct ComputeCalls {
   std::function<void(SliceProgress)> progress;
   std::function<void(SliceLoaded)> loaded;
   std::function<void(BatchDone)> done;
+  std::function<void(SessionReleased)> released;
   // Passes the time while there is no command: returns when `commands` is readable, or sooner. May
   // give commands.
   std::function<void(int commands)> rest;

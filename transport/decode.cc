@@ -178,8 +178,8 @@ Result<Message> unpack(const wire::Propose& m, const Owner&) {
   out.vocab_size = m.vocab_size();
   out.context_length = m.context_length();
   out.kv_tokens = m.kv_tokens();
-  if (m.kv_type() >= kCacheTypes) return corrupt("a plan with a KV cache of an unknown type");
-  out.kv_type = CacheType(m.kv_type());
+  if (m.kv_type() >= kKvTypes) return corrupt("a plan with a KV cache of an unknown type");
+  out.kv_type = KvType(m.kv_type());
   WEFT_TRY(out.model_name, unpack_text(m.model_name(), kNameBytesMax * 4));
   out.predicted_decode_tps = m.predicted_decode_tps();
   if (!is_measure(out.predicted_decode_tps)) return corrupt("a prediction that is no number");

@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/id.h"
+#include "base/kv_type.h"
 #include "base/sampling.h"
 
 namespace weft::transport {
@@ -125,10 +126,6 @@ struct StageSpec {
   bool operator==(const StageSpec&) const = default;
 };
 
-// How every stage of a plan keeps keys and values; f16 is what a plan that does not say means.
-enum class CacheType : uint8_t { kF16, kF32, kQ8_0 };
-inline constexpr uint8_t kCacheTypes = 3;
-
 // The coordinator's plan; stages load their layers and answer Ready.
 struct Propose {
   Epoch epoch;
@@ -139,7 +136,7 @@ struct Propose {
   uint32_t vocab_size = 0;
   uint32_t context_length = 0;
   uint32_t kv_tokens = 0;              // capacity each stage makes, over all sessions
-  CacheType kv_type = CacheType::kF16;
+  KvType kv_type = KvType::kF16;       // how every stage keeps keys and values
   std::string model_name;
   double predicted_decode_tps = 0;
   std::vector<StageSpec> stages;

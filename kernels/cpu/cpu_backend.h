@@ -83,7 +83,7 @@ class CpuBackend final : public Backend {
   // if there is enough of it.
   template <typename Body>
   void split(size_t count, size_t step, Body body);
-  void sort_choices(const float* choice, const ExpertRows& rows);
+  void sort_choices(std::span<const float> choice, const ExpertRows& rows);
 
   const KernelTable& table_;
   std::unique_ptr<ThreadPool> pool_;

@@ -154,18 +154,15 @@ void CpuBackend::choose_experts(Buffer& choice, const Buffer& logits, const Expe
 }
 
 // The choices in the order of their experts, so that an expert's rows are together.
-void CpuBackend::sort_choices(const float* choice, const ExpertRows& rows) {
+void CpuBackend::sort_choices(std::span<const float> choice, const ExpertRows& rows) {
   const uint32_t count = rows.rows * rows.used;
   expert_ends_.assign(rows.experts + 1, 0);
   choice_order_.resize(count);
-  const auto expert_of = [&](uint32_t at) {
-    const uint32_t expert = uint32_t(choice[at / rows.used * 2 * rows.used + at % rows.used]);
-    WEFT_ASSERT(expert < rows.experts);
-    return expert;
-  };
-  for (uint32_t at = 0; at < count; ++at) ++expert_ends_[expert_of(at) + 1];
+  for (uint32_t at = 0; at < count; ++at) ++expert_ends_[rows.chosen(choice, at) + 1];
   for (uint32_t e = 0; e < rows.experts; ++e) expert_ends_[e + 1] += expert_ends_[e];
-  for (uint32_t at = 0; at < count; ++at) choice_order_[expert_ends_[expert_of(at)]++] = at;
+  for (uint32_t at = 0; at < count; ++at) {
+    choice_order_[expert_ends_[rows.chosen(choice, at)]++] = at;
+  }
 }
 
 void CpuBackend::matmul_experts(std::span<const MatmulTarget> targets, const Buffer& x, bool spread,
@@ -177,7 +174,7 @@ void CpuBackend::matmul_experts(std::span<const MatmulTarget> targets, const Buf
   const uint32_t cols = targets[0].weight->cols();
   const uint32_t x_rows = spread ? count : rows.rows;
   const float* from = floats(x, size_t{x_rows} * cols);
-  sort_choices(floats(choice, size_t{2} * count), rows);
+  sort_choices({floats(choice, size_t{2} * count), size_t{2} * count}, rows);
   const uint64_t used_bytes = bytes_of(targets) / rows.experts * std::min(count, rows.experts);
   const uint64_t chunk_bytes = product_chunk_bytes(used_bytes, rows.rows, pool_->threads());
   std::array<bool, kXForms> ready{};
@@ -225,11 +222,10 @@ void CpuBackend::add_expert_bias(Buffer& x, const Weight& bias, const Buffer& ch
   const size_t count = size_t{rows.rows} * rows.used;
   float* to = floats(x, count * cols);
   const float* from = cpu_weight(bias).values().data();
-  const float* chosen = floats(choice, 2 * count);
+  const std::span<const float> choices(floats(choice, 2 * count), 2 * count);
   split(count * cols, cols, [&](size_t begin, size_t end) {
     for (size_t at = begin / cols; at < end / cols; ++at) {
-      const size_t expert = size_t(chosen[at / rows.used * 2 * rows.used + at % rows.used]);
-      table_.add(to + at * cols, from + expert * cols, cols);
+      table_.add(to + at * cols, from + rows.chosen(choices, at) * cols, cols);
     }
   });
 }

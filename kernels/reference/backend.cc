@@ -213,7 +213,8 @@ class ReferenceBackend : public Backend {
     const auto chosen = first(choice, size_t{rows.rows} * 2 * rows.used);
     for (uint32_t t = 0; t < rows.rows; ++t) {
       for (uint32_t i = 0; i < rows.used; ++i) {
-        body(t, size_t{t} * rows.used + i, reference::chosen_expert(chosen, rows, t, i));
+        const size_t at = size_t{t} * rows.used + i;
+        body(t, at, rows.chosen(chosen, at));
       }
     }
   }

@@ -27,11 +27,4 @@ void choose_experts(std::span<float> choice, std::span<const float> logits) {
   }
 }
 
-uint32_t chosen_expert(std::span<const float> choice, const ExpertRows& rows, uint32_t t,
-                       uint32_t index) {
-  const uint32_t expert = uint32_t(choice[size_t{t} * 2 * rows.used + index]);
-  WEFT_ASSERT(expert < rows.experts);
-  return expert;
-}
-
 }  // namespace weft::kernels::reference

@@ -155,6 +155,14 @@ function showModels(mesh) {
   if (names.includes(chosen)) select.value = chosen;
 }
 
+let wish = ""; // what became of the last "Serve it"
+
+function showWish(refusal) {
+  if (refusal) wish = "";
+  byId("serve-answer").textContent =
+    refusal ? `${refusal.model_name} is not served: ${refusal.reason}` : wish;
+}
+
 function showProblem(text) {
   byId("problem").hidden = !text;
   byId("problem").textContent = text || "";
@@ -168,6 +176,7 @@ function showMesh(mesh) {
   showProblem([mesh.alarm, mesh.problem].filter(Boolean).join(". "));
   showPlan(mesh);
   showModels(mesh);
+  showWish(mesh.refusal);
   byId("nodes").replaceChildren(...mesh.nodes.map((node) => nodeCard(mesh, node)));
 }
 
@@ -199,7 +208,8 @@ byId("serve").addEventListener("click", async () => {
     headers: headers({ "Content-Type": "application/json" }),
     body: JSON.stringify({ name: byId("model").value }),
   });
-  byId("serve-answer").textContent = response.ok ? "asked" : await errorText(response);
+  wish = response.ok ? "asked" : await errorText(response);
+  showWish(null);
 });
 
 // ---- The chat.

@@ -1,12 +1,11 @@
 // A small model of every tensor type, whole, on the cpu backend and on the reference.
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "base/text.h"
 #include "kernels/evaluate.h"
 #include "kernels/slice_memory.h"
 #include "model/synth.h"
+#include "tests/kernels/agreement.h"
 #include "tests/kernels/vulkan/vulkan_test_support.h"
 #include "tests/support/support.h"
 
@@ -17,19 +16,6 @@ std::vector<std::string> all_quants() {
   std::vector<std::string> quants = split(model::synth_quants(), ',');
   for (std::string& quant : quants) quant = trim(quant);
   return quants;
-}
-
-double correlation(const std::vector<float>& a, const std::vector<float>& b) {
-  double sum_a = 0, sum_b = 0, ab = 0, aa = 0, bb = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    sum_a += a[i];
-    sum_b += b[i];
-    ab += double(a[i]) * b[i];
-    aa += double(a[i]) * a[i];
-    bb += double(b[i]) * b[i];
-  }
-  const double n = double(a.size());
-  return (ab - sum_a * sum_b / n) / std::sqrt((aa - sum_a * sum_a / n) * (bb - sum_b * sum_b / n));
 }
 
 class EveryType : public ::testing::TestWithParam<std::string> {};
@@ -46,7 +32,7 @@ TEST_P(EveryType, TheCpuComputesWhatTheReferenceDoesAndTheSameForAnySplit) {
   for (const bool scalar : {false, true}) {
     const auto cpu = make_cpu_backend({.threads = 2, .force_scalar = scalar}).value();
     const auto logits = evaluate_logits(*cpu, model, tokens, {}).value();
-    const double found = correlation(logits, expected);
+    const double found = compare(logits, expected).correlation;
     RecordProperty(scalar ? "scalar" : "vectors", std::to_string(found));
     EXPECT_GE(found, 0.999) << cpu->detail();
     // Tied embeddings: the first slice only looks rows up, the last only multiplies.
@@ -65,7 +51,7 @@ TEST_P(EveryType, AVulkanDeviceComputesItToo) {
   const auto reference = make_reference_backend();
   const auto expected = evaluate_logits(*reference, model, tokens, {}).value();
   const auto logits = evaluate_logits(*vulkan, model, tokens, {}).value();
-  EXPECT_GE(correlation(logits, expected), 0.998);
+  EXPECT_GE(compare(logits, expected).correlation, 0.998);
   EXPECT_EQ(evaluate_logits(*vulkan, model, tokens, {.chunk = 1, .cuts = {1}}).value(), logits);
   EXPECT_EQ(vulkan->device().complaints(), 0u);
 }

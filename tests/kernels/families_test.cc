@@ -1,12 +1,12 @@
 // A small random model of every architecture, through every backend and every way of cutting it.
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <cstring>
 
 #include "kernels/evaluate.h"
 #include "kernels/slice_memory.h"
 #include "model/synth.h"
+#include "tests/kernels/agreement.h"
 #include "tests/kernels/vulkan/vulkan_test_support.h"
 
 namespace weft::kernels {
@@ -41,21 +41,6 @@ class Families : public ::testing::TestWithParam<std::string> {
 
   test::TemporaryFolder folder_;
 };
-
-struct Comparison {
-  double largest, correlation;  // the largest difference, in deviations
-};
-Comparison compare(const std::vector<float>& a, const std::vector<float>& b) {
-  double x = 0, y = 0, xx = 0, yy = 0, xy = 0, largest = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    x += a[i], y += b[i], xx += double{a[i]} * a[i], yy += double{b[i]} * b[i];
-    xy += double{a[i]} * b[i];
-    largest = std::max(largest, std::abs(double{a[i]} - b[i]));
-  }
-  const double n = double(a.size());
-  const double va = xx / n - x / n * x / n, vb = yy / n - y / n * y / n;
-  return {largest / std::sqrt(vb), (xy / n - x / n * y / n) / std::sqrt(va * vb)};
-}
 
 TEST_P(Families, EveryBackendComputesWhatTheReferenceDoes) {
   const auto reference = make_reference_backend();

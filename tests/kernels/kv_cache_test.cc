@@ -97,17 +97,6 @@ TEST(KvPages, NoPageIsEverHeldTwiceOrLost) {
   EXPECT_GT(refusals, 0u) << "the walk never filled the cache";
 }
 
-TEST(KvType, NamesAreParsedAndOthersRefusedWithWhatIsPossible) {
-  EXPECT_EQ(parse_kv_type("f32").value(), KvType::kF32);
-  EXPECT_EQ(parse_kv_type("f16").value(), KvType::kF16);
-  EXPECT_EQ(parse_kv_type(kv_type_name(KvType::kF16)).value(), KvType::kF16);
-  EXPECT_EQ(parse_kv_type(kv_type_name(KvType::kQ8_0)).value(), KvType::kQ8_0);
-  const auto refused = parse_kv_type("f8");
-  ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().code, ErrorCode::kInvalid);
-  EXPECT_NE(refused.error().message.find("f16"), std::string::npos);
-}
-
 TEST(KvShape, CountsKeysAndValuesOfAllLayers) {
   KvShape shape{KvType::kF16, 16, 8, 64, 2};  // Llama 3.2 1B: 32 KiB a token
   EXPECT_EQ(shape.bytes_per_token(), 32u * 1024);

@@ -97,8 +97,12 @@ class FakeCompute {
   void drop(Epoch before) {
     std::erase_if(slices_, [&](const auto& entry) { return entry.first < before; });
   }
-  void release(Epoch epoch, SessionId session) {
-    if (slices_.contains(epoch)) slices_[epoch].sessions.erase(session);
+  // What is free afterwards; nothing if there is no such slice.
+  std::optional<uint32_t> release(Epoch epoch, SessionId session) {
+    const auto found = slices_.find(epoch);
+    if (found == slices_.end()) return {};
+    found->second.sessions.erase(session);
+    return kv_capacity - reserved(found->second);
   }
   size_t session_count() const {
     size_t count = 0;

@@ -387,8 +387,10 @@ class Mesh {
   }
   void carry(Node& node, ReleaseSession& release) {
     // Ordered after the batches submitted before.
-    later(node.id, std::max(now, node.compute_free),
-          [release](Node& self) { self.compute.release(release.epoch, release.session); });
+    later(node.id, std::max(now, node.compute_free), [release](Node& self) {
+      const auto free = self.compute.release(release.epoch, release.session);
+      if (free) self.machine->on_released(release.epoch, *free);
+    });
   }
   void carry(Node& node, TokenOut& out) {
     Stream& stream = node.streams[out.session];

@@ -348,10 +348,17 @@ TEST(Machine, AWantForAnotherModelIsRefusedWhileStreamsRunAndGrantedAfterwards) 
   const auto* refused = std::get_if<ModelRefused>(&mesh.at(2).others.back());
   ASSERT_NE(refused, nullptr);
   EXPECT_EQ(refused->error.code, ErrorCode::kExhausted);
+  const std::optional<RefusalView> refusal = mesh.view(2).refusal;
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->model_name, "vast");
+  EXPECT_NE(refusal->reason.find("tiny to 1 open stream(s)"), std::string::npos);
+  EXPECT_FALSE(mesh.view(1).refusal) << "it did not ask";
   EXPECT_FALSE(mesh.stream(1, *id).result.has_value());
   mesh.run_until([&] { return mesh.stream(1, *id).result.has_value(); });
   mesh.run_for(seconds(2));
+  EXPECT_TRUE(mesh.view(2).refusal) << "it stays until the next wish";
   mesh.with(2, [&](Machine& machine) { machine.request_model(model_id(2), mesh.now); });
+  EXPECT_FALSE(mesh.view(2).refusal);
   EXPECT_TRUE(mesh.run_until(
       [&] { return mesh.all_active() && mesh.view(2).plan.model_name == "vast"; }, seconds(5)));
 }

@@ -35,6 +35,21 @@ TEST(MachineView, ShowsNodesPlanLayersAndStreams) {
   EXPECT_EQ(view.problem, "");
 }
 
+TEST(MachineView, BeatsShowTheCacheOfAStreamThatHasEndedAsFree) {
+  Mesh mesh;
+  mesh.config.min_nodes = 2;
+  for (const uint8_t number : {1, 2}) mesh.start(number, make_profile(6, number == 1));
+  ASSERT_TRUE(mesh.run_until([&] { return mesh.all_active(); }));
+  const Result<SessionId> id = mesh.open(2, make_request(12, 200));
+  ASSERT_TRUE(id.ok());
+  mesh.run_for(kBeatEvery + milliseconds(100));
+  const uint32_t whole = mesh.at(1).compute.kv_capacity;
+  for (const NodeView& node : mesh.view(1).nodes) EXPECT_LT(node.beat.kv_free_tokens, whole);
+  ASSERT_TRUE(mesh.run_until([&] { return mesh.stream(2, *id).result.has_value(); }));
+  mesh.run_for(kBeatEvery + milliseconds(100));  // and nothing is computed
+  for (const NodeView& node : mesh.view(1).nodes) EXPECT_EQ(node.beat.kv_free_tokens, whole);
+}
+
 TEST(MachineView, AsksThePlannerAboutAModelThatNobodyHas) {
   Mesh mesh;
   mesh.config.kv_tokens = 512;

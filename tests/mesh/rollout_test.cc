@@ -50,11 +50,11 @@ class RolloutTest : public ::testing::Test {
 
 TEST_F(RolloutTest, AStageLoadsItsLayersAndSaysReadyToAll) {
   transport::Propose proposal = plan(1, {2, 1});
-  proposal.kv_type = transport::CacheType::kQ8_0;
+  proposal.kv_type = KvType::kQ8_0;
   EXPECT_TRUE(rollout_.on_propose(node_id(2), proposal, false, now_));
   const auto loads = take<LoadSlice>();
   ASSERT_EQ(loads.size(), 1u);
-  EXPECT_EQ(loads[0].kv_type, transport::CacheType::kQ8_0);
+  EXPECT_EQ(loads[0].kv_type, KvType::kQ8_0);
   EXPECT_EQ(loads[0].first_layer, 1u);
   EXPECT_EQ(loads[0].last_layer, 2u);
   EXPECT_EQ(loads[0].rows_max, 384u);

@@ -68,13 +68,13 @@ TEST_F(SurveyTest, ThePlannerIsAskedAboutMembersThatHaveMeasuredThemselves) {
 
   transport::ModelOffer offer = *find_offer(members_, model_id(1));
   offer.kv_bytes_per_token_layer = 2 * 2 * 64;  // keys and values of one head of 64, f16
-  const auto kv_bytes = [&](transport::CacheType type) {
+  const auto kv_bytes = [&](KvType type) {
     config.kv_type = type;
     return plan_request(members_, offer, config, 2, {}).model.kv_bytes_per_token_layer;
   };
-  EXPECT_EQ(kv_bytes(transport::CacheType::kF16), 256u);
-  EXPECT_EQ(kv_bytes(transport::CacheType::kF32), 512u);
-  EXPECT_EQ(kv_bytes(transport::CacheType::kQ8_0), 2 * (64 + 2 * 2));
+  EXPECT_EQ(kv_bytes(KvType::kF16), 256u);
+  EXPECT_EQ(kv_bytes(KvType::kF32), 512u);
+  EXPECT_EQ(kv_bytes(KvType::kQ8_0), 2 * (64 + 2 * 2));
 
   const auto without =
       plan_request(members_, *find_offer(members_, model_id(1)), config, 1, {node_id(1)});

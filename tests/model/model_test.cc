@@ -70,18 +70,12 @@ TEST(Model, GemmasAlternateLayersWithAndWithoutAWindow) {
   EXPECT_FLOAT_EQ(three->config().embedding_scale, std::sqrt(128.0f));
 }
 
-Result<Model> open_small(const SmallModel& small) {
-  const test::TemporaryFolder folder;
-  small.write(folder / "m.gguf");
-  return Model::open(folder / "m.gguf");
-}
-
 // The message of the refusal of a small model that `change` broke.
 template <typename Change>
 std::string refusal(Change change, ErrorCode code = ErrorCode::kCorrupt) {
   SmallModel small;
   change(small);
-  const auto model = open_small(small);
+  const auto model = small.open();
   if (model.ok()) return "it was accepted";
   EXPECT_EQ(error_code_name(model.error().code), error_code_name(code)) << model.error().message;
   EXPECT_THAT(model.error().message, ::testing::StartsWith("cannot load "));
@@ -90,7 +84,7 @@ std::string refusal(Change change, ErrorCode code = ErrorCode::kCorrupt) {
 
 TEST(Model, DefaultsAreThoseOfTheFormat) {
   SmallModel small;
-  const auto model = open_small(small);
+  const auto model = small.open();
   ASSERT_TRUE(model.ok()) << model.error().message;
   const ModelConfig& config = model->config();
   EXPECT_EQ(config.name, "small");
@@ -109,7 +103,7 @@ TEST(Model, DefaultsAreThoseOfTheFormat) {
     small.tensors[block + "attn_k.weight"].dims = {64, 64};
     small.tensors[block + "attn_v.weight"].dims = {64, 64};
   }
-  const auto full = open_small(small);
+  const auto full = small.open();
   ASSERT_TRUE(full.ok()) << full.error().message;
   EXPECT_EQ(full->config().kv_head_count, 4u);
 }
@@ -118,7 +112,7 @@ TEST(Model, LinearRopeScalingDividesPositions) {
   SmallModel small;
   small.texts["llama.rope.scaling.type"] = "linear";
   small.fractions["llama.rope.scaling.factor"] = 4;
-  const auto model = open_small(small);
+  const auto model = small.open();
   ASSERT_TRUE(model.ok()) << model.error().message;
   EXPECT_EQ(model->config().rope.scale, 0.25f);
   EXPECT_THAT(refusal([](SmallModel& m) { m.texts["llama.rope.scaling.type"] = "dynamic"; },
@@ -127,7 +121,7 @@ TEST(Model, LinearRopeScalingDividesPositions) {
 }
 
 TEST(Model, SlicesNameTheTensorsTheyRead) {
-  const auto model = open_small({});
+  const auto model = SmallModel().open();
   ASSERT_TRUE(model.ok());
   EXPECT_EQ(model->slice_tensors(0, 1).size(), 10u);  // embedding and a layer
   EXPECT_EQ(model->slice_tensors(1, 2).size(), 11u);  // a layer, norm and the tied output
@@ -154,7 +148,7 @@ void give_experts(SmallModel& m) {
 TEST(HostileModel, WhoseExpertsDoNotFitIsRefused) {
   SmallModel good;
   give_experts(good);
-  ASSERT_TRUE(open_small(good).ok());
+  ASSERT_TRUE(good.open().ok());
   const auto bad = [](auto change, ErrorCode code = ErrorCode::kCorrupt) {
     return refusal([&](SmallModel& m) { give_experts(m), change(m); }, code);
   };

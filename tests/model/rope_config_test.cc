@@ -5,25 +5,18 @@
 
 #include "model/model.h"
 #include "tests/model/small_model.h"
-#include "tests/support/support.h"
 
 namespace weft::model {
 namespace {
 
 using ::testing::HasSubstr;
 
-Result<Model> open_small(const SmallModel& small) {
-  const test::TemporaryFolder folder;
-  small.write(folder / "m.gguf");
-  return Model::open(folder / "m.gguf");
-}
-
 TEST(RopeConfig, YarnKeepsFastFrequenciesAndSlowsSlowOnes) {
   SmallModel small;
   small.texts["llama.rope.scaling.type"] = "yarn";
   small.fractions["llama.rope.scaling.factor"] = 8;
   small.numbers["llama.rope.scaling.original_context_length"] = 64;
-  const auto model = open_small(small);
+  const auto model = small.open();
   ASSERT_TRUE(model.ok()) << model.error().message;
   const RopeConfig& rope = model->config().rope;
   // With a base of 10000 and 16 dimensions, a pair turns 32 times in 64 positions before the first
@@ -40,7 +33,7 @@ TEST(RopeConfig, YarnThatShortensIsRefused) {
   SmallModel small;
   small.texts["llama.rope.scaling.type"] = "yarn";
   small.fractions["llama.rope.scaling.factor"] = 0.5f;
-  const auto model = open_small(small);
+  const auto model = small.open();
   ASSERT_FALSE(model.ok());
   EXPECT_THAT(model.error().message, HasSubstr("a factor of 0.5"));
 }
@@ -51,7 +44,7 @@ TEST(RopeConfig, LongRopeHasDivisorsForShortAndForLongStreams) {
   small.fractions["llama.rope.scaling.attn_factor"] = 1.25f;
   small.tensors["rope_factors_long.weight"] = {TensorType::kF32, {8}, 4};
   small.tensors["rope_factors_short.weight"] = {TensorType::kF32, {8}, 2};
-  const auto model = open_small(small);
+  const auto model = small.open();
   ASSERT_TRUE(model.ok()) << model.error().message;
   const RopeConfig& rope = model->config().rope;
   EXPECT_EQ(rope.divisors, std::vector<float>(8, 2));
@@ -60,11 +53,11 @@ TEST(RopeConfig, LongRopeHasDivisorsForShortAndForLongStreams) {
   EXPECT_EQ(rope.magnitude, 1.25f);
 
   small.tensors.erase("rope_factors_short.weight");
-  const auto half = open_small(small);
+  const auto half = small.open();
   ASSERT_FALSE(half.ok());
   EXPECT_THAT(half.error().message, HasSubstr("one of them is missing"));
   small.tensors.erase("rope_factors_long.weight");
-  const auto none = open_small(small);
+  const auto none = small.open();
   ASSERT_TRUE(none.ok()) << none.error().message;
   EXPECT_EQ(none->config().rope.original_context, 0u);
 }

@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "model/byte_pair.h"
 #include "model/gguf_writer.h"
+#include "model/model.h"
+#include "tests/support/support.h"
 
 namespace weft::model {
 
@@ -91,6 +93,13 @@ struct SmallModel {
       WEFT_ASSERT(writer.write(bytes).ok());
     }
     WEFT_ASSERT(writer.finish().ok());
+  }
+
+  // As it is from a file that is gone again.
+  Result<Model> open() const {
+    const test::TemporaryFolder folder;
+    write(folder / "m.gguf");
+    return Model::open(folder / "m.gguf");
   }
 };
 

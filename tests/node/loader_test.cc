@@ -38,7 +38,7 @@ class Life {
                 loader_.on(loaded, now);
               });
             },
-            [](BatchDone) {},
+            [](BatchDone) {}, [](SessionReleased) {},
             [](int commands) { wait_readable({&commands, 1}, seconds(1)); }}),
         loader_(machine_, *store_, compute_, worker_,
                 [this](std::function<void(Time)> task) { post(std::move(task)); },

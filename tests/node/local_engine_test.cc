@@ -63,7 +63,7 @@ TEST_F(LocalEngineTest, GreedyTextIsWhatTheLogitsOfTheWholeTextSay) {
   std::string expected;
   for (uint32_t i = 0; i < got.completion_tokens; ++i) {
     const auto logits = kernels::evaluate_logits(**backend, engine->model(), tokens,
-                                                 {0, {}, kernels::KvType::kF16});
+                                                 {0, {}, KvType::kF16});
     ASSERT_TRUE(logits.ok()) << logits.error().message;
     const auto last = logits->end() - engine->model().config().vocab_size;
     tokens.push_back(TokenId(std::max_element(last, logits->end()) - last));

@@ -58,6 +58,39 @@ TEST(MeshAnswerer, WaitsForItsModelAndStreamsAChat) {
   EXPECT_THAT(server.requests()[4], HasSubstr("\"max_tokens\":5"));
 }
 
+const std::string kRefused = ScriptedServer::json(
+    200, "{\"plan\":{\"model_name\":\"other\",\"active\":true},\"problem\":null,\"refusal\":"
+         "{\"model_name\":\"m\",\"reason\":\"the mesh serves other to 2 open stream(s)\"}}");
+
+TEST(MeshAnswerer, AsksAgainWhileOtherStreamsAreOpen) {
+  const SystemClock clock;
+  ScriptedServer server({{kTaken}, {kRefused}, {kTaken}, {plan("m", true)}});
+  const auto mesh = open(server, clock);
+  ASSERT_TRUE(mesh.ok()) << mesh.error().message;
+  ASSERT_THAT(server.requests(), SizeIs(4));
+  EXPECT_THAT(server.requests()[2], HasSubstr("POST /api/model"));
+}
+
+// Ten seconds pass with each look.
+class FastClock final : public Clock {
+ public:
+  Time now() const override { return now_ = now_ + seconds(10); }
+  int64_t unix_seconds() const override { return 0; }
+
+ private:
+  mutable Time now_{};
+};
+
+TEST(MeshAnswerer, GivesTheMeshsWordsWhereItStaysRefused) {
+  const FastClock clock;
+  ScriptedServer server({{kTaken}, {kRefused}, {kTaken}, {kRefused}});
+  const auto mesh = open(server, clock);
+  ASSERT_FALSE(mesh.ok());
+  EXPECT_EQ(mesh.error().code, ErrorCode::kExhausted);
+  EXPECT_EQ(mesh.error().message,
+            "the mesh does not serve m: the mesh serves other to 2 open stream(s)");
+}
+
 TEST(MeshAnswerer, GivesTheMeshsWordsForAModelThatNobodyOffers) {
   const SystemClock clock;
   ScriptedServer server({{ScriptedServer::json(

@@ -47,7 +47,16 @@ TEST(MeshJson, SaysNullWhereThereIsNothing) {
   EXPECT_TRUE(json["nodes"][0]["backend"].is_null());
   EXPECT_EQ(json["problem"], "no model is offered");
   EXPECT_TRUE(json["alarm"].is_null());
+  EXPECT_TRUE(json["refusal"].is_null());
   EXPECT_EQ(mesh_json(view, "two rosters")["alarm"], "two rosters");
+}
+
+TEST(MeshJson, SaysWhyAWishWasRefused) {
+  mesh::View view;
+  view.refusal = {"vast", "the mesh serves tiny\x1b"};
+  const auto json = mesh_json(view)["refusal"];
+  EXPECT_EQ(json["model_name"], "vast");
+  EXPECT_EQ(json["reason"], "the mesh serves tiny?");
 }
 
 TEST(MeshJson, SaysWhichAdaptersThisNodeApplies) {

@@ -45,6 +45,7 @@ TEST(MeshReport, APreviewSaysThatItIsOne) {
 
 TEST(MeshReport, AStatusMarksThisNodeAndTheCoordinatorAndNamesTheProblem) {
   const Json mesh = Json::parse(R"({"coordinator": "b", "problem": "no model is offered",
+    "refusal": {"model_name": "vast", "reason": "tiny is served"},
     "nodes": [{"id": "a", "name": "desk", "self": true, "state": "alive"},
               {"id": "b", "name": "shelf", "state": "suspect",
                "layers": {"first": 3, "last": 5}}]})");
@@ -52,7 +53,7 @@ TEST(MeshReport, AStatusMarksThisNodeAndTheCoordinatorAndNamesTheProblem) {
   EXPECT_THAT(text, HasSubstr("desk (this) "));
   EXPECT_THAT(text, HasSubstr("shelf *"));
   EXPECT_THAT(text, HasSubstr("3-4"));
-  EXPECT_THAT(text, HasSubstr("problem: no model is offered"));
+  EXPECT_THAT(text, HasSubstr("problem: no model is offered\nrefused: vast: tiny is served\n"));
 }
 
 TEST(MeshReport, MissingAndWrongFieldsReadAsNothing) {

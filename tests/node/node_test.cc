@@ -176,6 +176,10 @@ TEST_F(NodeTest, OneNodeAloneServesItsModelAndCountsWhatItDid) {
   EXPECT_GE(node->counters().requests, 2u);
   EXPECT_TRUE(test::wait_until([&] { return node->view().sessions.empty(); }))
       << "a stopped answer frees its stages";
+  EXPECT_TRUE(test::wait_until([&] {
+    const mesh::View view = node->view();
+    return view.nodes[0].beat.kv_free_tokens == view.plan.kv_tokens;
+  })) << "and a beat says so, though nothing else is computed";
 
   transport::ModelOffer shape = unwrap(shape_of_file(models_ + "/nano.gguf"));
   const auto preview = node->preview(shape);

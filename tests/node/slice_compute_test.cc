@@ -6,6 +6,7 @@
 
 #include "base/queue.h"
 #include "kernels/backend.h"
+#include "model/synth.h"
 #include "node/adapters.h"
 #include "tests/kernels/tiny_model.h"
 #include "tests/kernels/wrapped_backend.h"
@@ -19,7 +20,7 @@ constexpr uint32_t kLayers = 3;
 
 class SliceComputeTest : public ::testing::Test {
  protected:
-  using Event = std::variant<SliceLoaded, BatchDone>;
+  using Event = std::variant<SliceLoaded, BatchDone, SessionReleased>;
 
   SliceComputeTest() : SliceComputeTest(kernels::make_reference_backend()) {}
   explicit SliceComputeTest(std::unique_ptr<kernels::Backend> backend)
@@ -27,6 +28,7 @@ class SliceComputeTest : public ::testing::Test {
       [this](SliceProgress) { if (on_progress_) on_progress_(); },
       [this](SliceLoaded loaded) { ASSERT_TRUE(events_.try_push(std::move(loaded))); },
       [this](BatchDone done) { ASSERT_TRUE(events_.try_push(std::move(done))); },
+      [this](SessionReleased released) { ASSERT_TRUE(events_.try_push(std::move(released))); },
       [](int commands) { wait_readable({&commands, 1}, seconds(1)); },
       [this]() -> Result<std::unique_ptr<kernels::Backend>> {
         ++fallbacks_;
@@ -53,8 +55,7 @@ class SliceComputeTest : public ::testing::Test {
     LoadRequest request;
     request.epoch = Epoch{epoch};
     request.keep = Epoch{keep};
-    request.model =
-        std::shared_ptr<const model::Model>(std::shared_ptr<void>(), &tiny_.get());
+    request.model = model_;
     request.model_path = tiny_.path();
     request.last_layer = kLayers;
     request.kv_tokens = kv_tokens;
@@ -86,6 +87,7 @@ class SliceComputeTest : public ::testing::Test {
   }
 
   kernels::TinyModel tiny_;
+  std::shared_ptr<const model::Model> model_{std::shared_ptr<void>(), &tiny_.get()};
   model::Adapters adapters_;
   BoundedQueue<Event> events_{1024};
   uint64_t job_ = 0;
@@ -184,6 +186,37 @@ TEST_F(SliceComputeTest, ASessionWithoutRoomIsExhaustedAndTheOtherRuns) {
   EXPECT_EQ(output->sequences[1].error->code, ErrorCode::kExhausted);
 }
 
+// kUnavailable, so that its head starts it again.
+TEST_F(SliceComputeTest, RowsWhoseWindowWasWrittenOverAreRefusedAsLost) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "m.gguf";
+  ASSERT_TRUE(model::write_synthetic(
+                  {.path = path, .architecture = "gemma2", .shape = "nano", .quant = "f32"})
+                  .ok());
+  model_ = std::make_shared<const model::Model>(model::Model::open(path).value());
+  ASSERT_EQ(model_->config().window, 24u);
+  ASSERT_TRUE(load(1, 1024).ok());
+  // The window's layers keep a batch of 512 rows besides.
+  for (const uint32_t first : {0, 350}) {
+    mesh::BatchSequence rows = prompt(1, 350, 1);
+    rows.first_position = first;
+    const auto output = run(1, {rows});
+    ASSERT_TRUE(output.ok());
+    ASSERT_FALSE(output->sequences[0].error) << output->sequences[0].error->message;
+  }
+  const auto row_at = [&](uint32_t position) {
+    mesh::BatchSequence row = prompt(1, 1, 2);
+    row.first_position = position;
+    return std::move(run(1, {row})->sequences[0].error);
+  };
+  EXPECT_FALSE(row_at(690)) << "what it sees is still there";
+  const auto lost = row_at(40);
+  ASSERT_TRUE(lost);
+  EXPECT_EQ(lost->code, ErrorCode::kUnavailable) << lost->message;
+  EXPECT_FALSE(row_at(0)) << "it begins anew";
+  EXPECT_FALSE(row_at(1));
+}
+
 TEST_F(SliceComputeTest, ABatchOfAnotherEpochIsStale) {
   ASSERT_FALSE(run(1, {prompt(1, 3, 1)}).ok());  // nothing is loaded yet
   ASSERT_TRUE(load(2).ok());
@@ -266,11 +299,19 @@ TEST_F(SliceComputeTest, AReleasedSessionsRoomIsFreeAgain) {
   ASSERT_TRUE(load(1).ok());
   const auto one = run(1, {prompt(1, 3, 1)});
   const auto two = run(1, {prompt(2, 3, 1)});
+  ASSERT_TRUE(one.ok() && two.ok());
+  EXPECT_LT(two->kv_free_tokens, one->kv_free_tokens);
+  compute_.release(Epoch{9}, SessionId{1});  // there is no such slice, and no report
   compute_.release(Epoch{1}, SessionId{1});
   compute_.release(Epoch{1}, SessionId{2});
+  for (const uint32_t free : {one->kv_free_tokens, 64u}) {
+    const auto event = events_.pop(seconds(20));
+    ASSERT_TRUE(event && std::holds_alternative<SessionReleased>(*event));
+    EXPECT_EQ(std::get<SessionReleased>(*event).epoch, Epoch{1});
+    EXPECT_EQ(std::get<SessionReleased>(*event).kv_free_tokens, free) << "without another batch";
+  }
   const auto three = run(1, {prompt(3, 3, 1)});
-  ASSERT_TRUE(one.ok() && two.ok() && three.ok());
-  EXPECT_LT(two->kv_free_tokens, one->kv_free_tokens);
+  ASSERT_TRUE(three.ok());
   EXPECT_EQ(three->kv_free_tokens, one->kv_free_tokens);
 }
 

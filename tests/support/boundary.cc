@@ -20,7 +20,7 @@ Result<> write_rows(const std::string& path, std::string_view layer_text, std::s
   WEFT_TRY(const auto backend, kernels::make_cpu_backend({.threads = 1}));
   const kernels::SliceOptions options{.first_layer = 0,
                                       .last_layer = uint32_t(layer),
-                                      .kv_type = kernels::KvType::kF16,
+                                      .kv_type = KvType::kF16,
                                       .kv_tokens = kRowsMax,
                                       .rows_max = kRowsMax};
   WEFT_TRY(const auto slice, kernels::Slice::load(*backend, model, options));

@@ -77,7 +77,7 @@ std::vector<Message> samples() {
   propose.predicted_decode_tps = 12.5;
   propose.stages = {{node_id(1), 0, 3}, {node_id(2), 3, 4}};
   propose.holders = {node_id(1)};
-  propose.kv_type = CacheType::kQ8_0;
+  propose.kv_type = KvType::kQ8_0;
   Step tokens = sample_step();
   tokens.hidden = {};
   tokens.tokens = {11, 12};
@@ -249,7 +249,7 @@ TEST(Codec, APlanThatLeavesLayersOutIsRefused) {
   expect_refused(propose, "leave layers out");
   propose.stages = {};
   expect_refused(propose, "counts");
-  propose.kv_type = CacheType(kCacheTypes);
+  propose.kv_type = KvType(kKvTypes);
   expect_refused(propose, "KV cache");
 }
 

@@ -4,7 +4,7 @@
 #version 450
 
 layout(local_size_x = 64) in;
-layout(constant_id = 0) const uint KV_TYPE = 1;
+layout(constant_id = 0) const uint KV_TYPE = 0;
 
 layout(binding = 0) readonly buffer Queries { float q[]; };
 layout(binding = 1) readonly buffer Parameters { uint p[]; };

@@ -2,7 +2,7 @@
 // then values, the same. The file that includes this declares the constant KV_TYPE before.
 //   f32   a word each | f16 two a word | q8_0 for every 32: 8 words of codes, then a half for scale
 
-const uint KV_F32 = 0, KV_F16 = 1, KV_Q8_0 = 2;
+const uint KV_F16 = 0, KV_F32 = 1, KV_Q8_0 = 2;  // as base/kv_type.h
 const uint PAGE_TOKENS = 32;
 
 // Of one key or value.

@@ -1,9 +1,8 @@
 #include "kernels/cpu/repack.h"
 
-#include <numeric>
-
 #include "kernels/cpu/cpu_weight.h"
 #include "kernels/cpu/panel.h"
+#include "tests/kernels/agreement.h"
 #include "tests/kernels/cpu/cpu_test_support.h"
 
 namespace weft::kernels {
@@ -153,19 +152,6 @@ TEST(RepackedWeight, ALookUpReadsWhatAProductSees) {
   }
 }
 
-double correlation(const std::vector<float>& a, const std::vector<float>& b) {
-  const double n = double(a.size());
-  const double mean_a = std::accumulate(a.begin(), a.end(), 0.0) / n;
-  const double mean_b = std::accumulate(b.begin(), b.end(), 0.0) / n;
-  double ab = 0, aa = 0, bb = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    ab += (a[i] - mean_a) * (b[i] - mean_b);
-    aa += (a[i] - mean_a) * (a[i] - mean_a);
-    bb += (b[i] - mean_b) * (b[i] - mean_b);
-  }
-  return ab / std::sqrt(aa * bb);
-}
-
 TEST(RepackedWeight, ProductsOfRandomShapesAreThoseOfTheReference) {
   Random random(test::test_seed(68));
   const auto reference = make_reference_backend();
@@ -183,7 +169,7 @@ TEST(RepackedWeight, ProductsOfRandomShapesAreThoseOfTheReference) {
         const auto weight = backend->load(tensor.view(), WeightUse::kMatmul).value();
         const std::vector<float> out = run_matmul(*backend, *weight, x);
         if (out.size() < 30) continue;  // too few for a correlation; the next test has them
-        EXPECT_GE(correlation(out, expected), 0.999)
+        EXPECT_GE(compare(out, expected).correlation, 0.999)
             << table->name << " " << name_of(type) << " " << rows << " x " << cols;
       }
     }

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/backend.h"
+
 namespace weft::kernels::reference {
 namespace {
 
@@ -24,10 +26,13 @@ TEST(ChooseExperts, OfEqualOnesTheLowerNumberAndNothingBeforeANumber) {
   EXPECT_FLOAT_EQ(choice[5], 1.0f / 3);
 }
 
-TEST(ChooseExperts, AChoiceIsFoundByRowAndIndex) {
+TEST(ExpertRows, FindTheExpertOfEachRowsChoice) {
   const std::vector<float> choice = {2, 0, 0.5f, 0.5f, 1, 2, 0.5f, 0.5f};
-  EXPECT_EQ(chosen_expert(choice, {2, 3, 2}, 0, 1), 0u);
-  EXPECT_EQ(chosen_expert(choice, {2, 3, 2}, 1, 1), 2u);
+  const ExpertRows rows{2, 3, 2};
+  EXPECT_EQ(rows.chosen(choice, 0), 2u);
+  EXPECT_EQ(rows.chosen(choice, 1), 0u);
+  EXPECT_EQ(rows.chosen(choice, 2), 1u);
+  EXPECT_EQ(rows.chosen(choice, 3), 2u);
 }
 
 }  // namespace

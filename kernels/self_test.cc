@@ -238,6 +238,22 @@ Result<> check_sums(Comparison& comparison, Random& random) {
   });
 }
 
+Result<> check_best_logits(Comparison& comparison, Random& random) {
+  constexpr uint32_t kVocabulary = 2500;  // more than one round of a GPU
+  std::vector<float> logits(size_t{kRows} * kVocabulary);
+  for (float& logit : logits) logit = float(random.below(1000)) / 8;  // some are equal
+  for (const uint32_t count : {1u, 40u}) {
+    WEFT_CHECK(comparison.expect("the best logits", 0, [&](Backend& backend) -> Result<Buffers> {
+      WEFT_TRY(const auto from, filled(backend, logits));
+      Buffers outs(1);
+      WEFT_TRY(outs[0], backend.allocate(size_t{kRows} * 2 * count));
+      backend.best_logits(*outs[0], *from, kRows, kVocabulary, count);
+      return finished(backend, std::move(outs));
+    }));
+  }
+  return {};
+}
+
 Result<> check_rotations(Comparison& comparison, Random& random) {
   constexpr uint32_t kHeads = 3, kHeadDim = 64, kDims = 48;
   const std::vector<uint32_t> positions = {0, 63, 7, 8, 31};
@@ -314,6 +330,7 @@ Result<> self_test(Backend& backend) {
   WEFT_CHECK(check_experts(comparison, random));
   WEFT_CHECK(check_gates(comparison, random));
   WEFT_CHECK(check_sums(comparison, random));
+  WEFT_CHECK(check_best_logits(comparison, random));
   WEFT_CHECK(check_rotations(comparison, random));
   for (const AttentionCase& of : kAttentionCases) {
     for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8_0}) {

@@ -32,6 +32,7 @@ TokenId some_token(uint32_t position, uint32_t vocab_size) {
   return TokenId((uint64_t{position} * 7919 + 13) % vocab_size);
 }
 
+// Rows give what a greedy stream takes, the best logit alone.
 // Computes rows [first, first + count) of a session; seconds it took.
 Result<double> time_prefill(kernels::Slice& slice, const model::ModelConfig& config,
                             SessionId session, uint32_t count) {
@@ -41,7 +42,7 @@ Result<double> time_prefill(kernels::Slice& slice, const model::ModelConfig& con
     if (interrupted()) return Error(ErrorCode::kCancelled, "interrupted");
     const uint32_t rows = std::min(kRowsMax, count - done);
     kernels::SliceBatch batch;
-    batch.sequences = {{session, done, rows, done + rows == count ? 1u : 0u}};
+    batch.sequences = {{session, done, rows, done + rows == count ? 1u : 0u, 0, 1}};
     for (uint32_t i = 0; i < rows; ++i) {
       batch.tokens.push_back(some_token(done + i, config.vocab_size));
     }
@@ -57,7 +58,7 @@ Result<double> time_step(kernels::Slice& slice, const model::ModelConfig& config
   if (interrupted()) return Error(ErrorCode::kCancelled, "interrupted");
   kernels::SliceBatch batch;
   for (uint32_t s = 0; s < sessions; ++s) {
-    batch.sequences.push_back({SessionId{s + 1}, position, 1, 1});
+    batch.sequences.push_back({SessionId{s + 1}, position, 1, 1, 0, 1});
     batch.tokens.push_back(some_token(position + s, config.vocab_size));
   }
   const SystemClock clock;

@@ -23,6 +23,9 @@ const uint32_t kAppendKv[] = {
 const uint32_t kAttention[] = {
 #include "shaders/attention.inc"
 };
+const uint32_t kBestLogits[] = {
+#include "shaders/best_logits.inc"
+};
 const uint32_t kChooseExperts[] = {
 #include "shaders/choose_experts.inc"
 };
@@ -74,6 +77,7 @@ const VulkanShader kShaders[] = {
     {"add_experts", kAddExperts, 3},
     {"append_kv", kAppendKv, 4},
     {"attention", kAttention, 5},
+    {"best_logits", kBestLogits, 3},
     {"choose_experts", kChooseExperts, 2},
     {"embed", kEmbed, 3},
     {"gather_rows", kGatherRows, 3},

@@ -88,6 +88,11 @@ class FaultyBackend : public WrappedBackend {
     if (has("rows in their order")) std::sort(other.begin(), other.end());
     WrappedBackend::gather_rows(to, from, cols, other);
   }
+  void best_logits(Buffer& best, const Buffer& logits, uint32_t rows, uint32_t cols,
+                   uint32_t count) override {
+    WrappedBackend::best_logits(best, logits, rows, has("no last logits") ? cols - 99 : cols,
+                                count);
+  }
 
  private:
   bool has(std::string_view fault) const { return fault_ == fault; }
@@ -110,6 +115,7 @@ TEST(SelfTest, NamesWhatIsComputedWrongly) {
                                          {"no bias of experts", "sums over experts"},
                                          {"no sum", "sums or"},
                                          {"no bias", "sums or"},
+                                         {"no last logits", "the best logits"},
                                          {"rows in their order", "sums or copies of rows"}}) {
     FaultyBackend backend(fault);
     const auto tested = self_test(backend);

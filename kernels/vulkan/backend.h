@@ -27,7 +27,7 @@ class VulkanBackend final : public Backend {
   std::string_view detail() const override { return detail_; }
   uint64_t memory_bytes() const override;
   void observe(OperationObserver observer) override { recorder_->observe(std::move(observer)); }
-  const VulkanDevice& device() const { return *device_; }
+  VulkanDevice& device() const { return *device_; }
 
   Result<std::unique_ptr<Weight>> load(const TensorView& tensor, WeightUse use) override;
   Result<std::unique_ptr<Buffer>> allocate(size_t floats) override;

@@ -42,14 +42,14 @@ struct ProductShape {
 ProductShape product_shape(const VulkanDevice& device, TensorType type, uint32_t rows) {
   const uint32_t parts = product_parts(device);
   const bool floats = activation_block(type) == 1;
-  if (rows < kTiledFrom || floats || !device.tiles()) {
+  if (rows < kTiledFrom || !device.tiles()) {
     const uint32_t at_once = std::bit_ceil(std::min(rows, kRowsAtOnce));
     return {floats ? "matmul_float" : device.dots() ? "matmul_block_dot" : "matmul_block",
             {kQuads, parts, uint32_t(type), at_once}, kQuads * kQuadRows, at_once};
   }
   // At most 128 invocations that share 16 KiB: every device has as many.
   const uint32_t lanes = std::bit_ceil(std::clamp(ceil_divide(rows, kQuadRows), 4u, 16u));
-  return {device.dots() ? "matmul_tile_dot" : "matmul_tile",
+  return {floats ? "matmul_float_tile" : device.dots() ? "matmul_tile_dot" : "matmul_tile",
           {kTilePairs, lanes, uint32_t(type), parts},
           2 * kTilePairs * kQuadRows,
           lanes * kQuadRows};
@@ -91,18 +91,30 @@ void VulkanBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& 
 
 void VulkanBackend::matmul_experts(std::span<const MatmulTarget> targets, const Buffer& x,
                                    bool spread, const Buffer& choice, const ExpertRows& rows) {
+  WEFT_ASSERT(!targets.empty());
   const uint32_t count = rows.rows * rows.used;
   if (count == 0) return;
+  const uint32_t cols = targets[0].weight->cols(), x_rows = spread ? count : rows.rows;
   const uint32_t parts = product_parts(*device_);
+  const VulkanBuffer& choices = memory_of(choice, size_t{2} * count);
+  const VulkanBuffer& from = memory_of(x, size_t{x_rows} * cols);
+  std::array<const VulkanBuffer*, 257> prepared{};  // by block
+  prepared[1] = &from;
   for (const MatmulTarget& target : targets) {
     const VulkanWeight& weight = vulkan_weight(*target.weight);
+    WEFT_ASSERT(weight.cols() == cols);
+    const uint32_t block = activation_block(weight.type());
+    if (!prepared[block]) prepared[block] = quantized(block, from, x_rows, cols);
+    if (!prepared[block]) return;
     const uint32_t n = weight.rows() / rows.experts;
-    const VulkanBuffer& from = memory_of(x, size_t{spread ? count : rows.rows} * weight.cols());
     const VulkanBuffer& to = memory_of(*target.out, size_t{count} * n);
+    const std::string_view shader = block == 1        ? "matmul_experts_float"
+                                    : device_->dots() ? "matmul_experts_block_dot"
+                                                      : "matmul_experts_block";
     for (const VulkanWeight::Part& part : weight.parts()) {
-      dispatch({"matmul_experts", {kQuads, parts, uint32_t(weight.type())},
-                {part.buffer.get(), &from, &memory_of(choice, size_t{2} * count), &to}, 8,
-                {part.first, part.rows, n, weight.cols(), rows.used, spread},
+      dispatch({shader, {kQuads, parts, uint32_t(weight.type())},
+                {part.buffer.get(), prepared[block], &choices, &to}, 8,
+                {part.first, part.rows, n, cols / block, rows.used, spread},
                 {ceil_divide(n, kQuads * kQuadRows), count, 1}});
     }
   }

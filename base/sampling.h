@@ -16,10 +16,18 @@ inline constexpr size_t kGrammarBytesMax = 96 * 1024;
 inline constexpr size_t kDrawnMax = 8192;  // tokens that go with a grammar
 inline constexpr uint32_t kTopLogprobsMax = 20;  // alternatives that are reported with a token
 
+// A token may be drawn from so many of the largest logits without the others (model::draw_best).
+inline constexpr size_t kBestLogitsMax = 64;
+
 struct LogitBias {
   TokenId token = 0;
   float bias = 0;  // added to the logit
   bool operator==(const LogitBias&) const = default;
+};
+struct TokenLogit {
+  TokenId token = 0;
+  float logit = 0;
+  bool operator==(const TokenLogit&) const = default;
 };
 struct TokenLogprob {
   TokenId token = 0;

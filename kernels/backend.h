@@ -17,6 +17,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/sampling.h"
 #include "kernels/kv_cache.h"
 #include "model/model.h"
 
@@ -180,6 +181,12 @@ class Backend {
   // Copies whole rows: to[i, :] = from[indices[i], :].
   virtual void gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
                            std::span<const uint32_t> indices) = 0;
+
+  // The first `count` (at most kBestLogitsMax) of each row of logits [rows, cols], in the order in
+  // which tokens are drawn: what is no finite number, then the largest, the lower column where two
+  // are equal. best [rows, 2 count]: the columns, then their values. So logits stay on the device.
+  virtual void best_logits(Buffer& best, const Buffer& logits, uint32_t rows, uint32_t cols,
+                           uint32_t count) = 0;
 
   // Ends the sequence; all results can be read when it returns.
   virtual Result<> finish() = 0;

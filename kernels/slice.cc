@@ -48,8 +48,13 @@ class SliceImpl : public Slice {
                         SliceOutput& output);
   // head_rows_ = the output norm of these rows of scratch_.x, at most logits_rows of them.
   void norm_rows(std::span<const uint32_t> rows);
+  // Rows of scratch_.x: those whose logits are all wanted, and those whose best are.
+  Result<> compute_logits(std::span<const uint32_t> wanted, std::span<const BestRow> best,
+                          std::span<float> logits, std::span<TokenLogit> best_logits);
+  // Of the rows of best_ [rows, 2 most] from `first` on.
+  void read_best(uint32_t first, std::span<const BestRow> rows, uint32_t most,
+                 std::span<TokenLogit> best_logits);
   // `wanted`: rows of scratch_.x.
-  Result<> compute_logits(std::span<const uint32_t> wanted, std::span<float> logits);
   Result<> compute_embeddings(std::span<const uint32_t> wanted, std::span<float> embeddings);
 
   Backend& backend_;
@@ -62,6 +67,7 @@ class SliceImpl : public Slice {
   BlockScratch scratch_;
   std::unique_ptr<Buffer> head_rows_;  // [logits_rows, hidden]
   std::unique_ptr<Buffer> logits_;     // [logits_rows, vocab]
+  std::unique_ptr<Buffer> best_;       // [logits_rows, 2 kBestLogitsMax] at most
   std::optional<SliceCache> cache_;
   SliceMemory memory_;
 };
@@ -86,6 +92,7 @@ Result<std::unique_ptr<Slice>> SliceImpl::load(Backend& backend, const model::Mo
   if (slice->last()) {
     WEFT_TRY(slice->head_rows_, backend.allocate(size_t{shape.logits_rows} * config.hidden_dim));
     WEFT_TRY(slice->logits_, backend.allocate(size_t{shape.logits_rows} * config.vocab_size));
+    WEFT_TRY(slice->best_, backend.allocate(shape.logits_rows * 2 * kBestLogitsMax));
   }
   slice->make_params();
   if (options.kv_resident) slice->cache_->make_resident();
@@ -140,6 +147,7 @@ Result<SliceOutput> SliceImpl::compute(const SliceBatch& batch, const BatchPlan&
              make_array<float>(plan.wanted_rows.size() * config_.vocab_size, "logits"));
     WEFT_TRY(output.embeddings, make_array<float>(
                                     plan.embedding_rows.size() * config_.hidden_dim, "embeddings"));
+    output.best.resize(plan.best_count);
   } else {
     WEFT_TRY(output.hidden,
              make_array<float>(size_t{plan.row_count} * config_.hidden_dim, "hidden states"));
@@ -190,7 +198,13 @@ Result<> SliceImpl::compute_part(const SliceBatch& batch, const BatchPlan& plan,
   WEFT_CHECK(compute_embeddings(
       embedded, std::span(output.embeddings).subspan(embedded_done * config_.hidden_dim)));
   const auto [wanted, done] = within(plan.wanted_rows);
-  return compute_logits(wanted, std::span(output.logits).subspan(done * config_.vocab_size));
+  std::vector<BestRow> best;
+  for (const BestRow& row : plan.best_rows) {
+    if (row.row < part.begin || row.row - part.begin >= part.count) continue;
+    best.push_back({row.row - part.begin, row.count, row.at});
+  }
+  return compute_logits(wanted, best, std::span(output.logits).subspan(done * config_.vocab_size),
+                        output.best);
 }
 
 void SliceImpl::norm_rows(std::span<const uint32_t> rows) {
@@ -213,11 +227,19 @@ Result<> SliceImpl::compute_embeddings(std::span<const uint32_t> wanted,
   return {};
 }
 
-Result<> SliceImpl::compute_logits(std::span<const uint32_t> wanted, std::span<float> logits) {
-  if (wanted.empty()) return backend_.finish();
-  for (size_t done = 0; done < wanted.size(); done += shape_.logits_rows) {
+Result<> SliceImpl::compute_logits(std::span<const uint32_t> wanted, std::span<const BestRow> best,
+                                   std::span<float> logits, std::span<TokenLogit> best_logits) {
+  // The head's weights are read once for both kinds: those whose logits are all wanted come first.
+  std::vector<uint32_t> all(wanted.begin(), wanted.end());
+  uint32_t most = 0;
+  for (const BestRow& row : best) {
+    all.push_back(row.row);
+    most = std::max(most, row.count);
+  }
+  if (all.empty()) return backend_.finish();
+  for (size_t done = 0; done < all.size(); done += shape_.logits_rows) {
     const auto rows =
-        wanted.subspan(done).first(std::min<size_t>(shape_.logits_rows, wanted.size() - done));
+        std::span(all).subspan(done, std::min<size_t>(shape_.logits_rows, all.size() - done));
     const uint32_t count = uint32_t(rows.size());
     norm_rows(rows);
     const MatmulTarget target{&weights_.head(), logits_.get()};
@@ -226,11 +248,32 @@ Result<> SliceImpl::compute_logits(std::span<const uint32_t> wanted, std::span<f
     if (config_.logit_soft_cap > 0) {
       backend_.soft_cap(*logits_, config_.logit_soft_cap, size_t{count} * config_.vocab_size);
     }
+    const size_t left = wanted.size() - std::min(wanted.size(), done);
+    const uint32_t whole = uint32_t(std::min<size_t>(count, left));
+    if (whole < count) backend_.best_logits(*best_, *logits_, count, config_.vocab_size, most);
     WEFT_CHECK(backend_.finish());
-    backend_.read(logits.subspan(done * config_.vocab_size, size_t{count} * config_.vocab_size),
-                  *logits_);
+    if (whole > 0) {
+      backend_.read(logits.subspan(done * config_.vocab_size, size_t{whole} * config_.vocab_size),
+                    *logits_);
+    }
+    if (whole < count) {
+      read_best(whole, best.subspan(done + whole - wanted.size(), count - whole), most,
+                best_logits);
+    }
   }
   return {};
+}
+
+void SliceImpl::read_best(uint32_t first, std::span<const BestRow> rows, uint32_t most,
+                          std::span<TokenLogit> best_logits) {
+  std::vector<float> values((first + rows.size()) * 2 * most);
+  backend_.read(values, *best_);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const float* of_row = values.data() + (first + i) * 2 * most;
+    for (uint32_t k = 0; k < rows[i].count; ++k) {
+      best_logits[rows[i].at + k] = {TokenId(of_row[k]), of_row[most + k]};
+    }
+  }
 }
 
 }  // namespace

@@ -33,6 +33,9 @@ struct SequenceRows {
   uint32_t row_count = 0;
   uint32_t logits_count = 0;  // logits wanted for the last so many rows (last stage only)
   uint32_t embedding_count = 0;  // likewise: final hidden states, after the output norm
+  // Of each row whose logits are wanted only so many (at most kBestLogitsMax), the ones that a
+  // token is drawn from first (Backend::best_logits); 0: all.
+  uint32_t best_count = 0;
 };
 
 struct SliceBatch {
@@ -43,8 +46,10 @@ struct SliceBatch {
 
 struct SliceOutput {
   std::vector<float> hidden;  // [rows, hidden_dim] unless the slice holds the last layer
-  std::vector<float> logits;  // [sum of logits_count, vocab] if it does
-  std::vector<float> embeddings;  // [sum of embedding_count, hidden_dim] if it does
+  // If it does:
+  std::vector<float> logits;  // [sum of logits_count, vocab], of sequences without a best_count
+  std::vector<TokenLogit> best;  // [sum of logits_count * best_count]
+  std::vector<float> embeddings;  // [sum of embedding_count, hidden_dim]
 };
 
 // Memory a slice takes, before it is loaded: what the planner and `weft info` state.

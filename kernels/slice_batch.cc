@@ -1,5 +1,6 @@
 #include "kernels/slice_batch.h"
 
+#include <algorithm>
 #include <cmath>
 #include <unordered_map>
 
@@ -12,7 +13,7 @@ Error invalid(const std::string& message) {
   return Error(ErrorCode::kInvalid, message);
 }
 
-Result<uint32_t> count_rows(const SliceBatch& batch) {
+Result<uint32_t> count_rows(const SliceBatch& batch, uint32_t vocab_size) {
   uint64_t rows = 0;
   for (const SequenceRows& sequence : batch.sequences) {
     if (sequence.row_count == 0) {
@@ -26,6 +27,11 @@ Result<uint32_t> count_rows(const SliceBatch& batch) {
       return invalid(cat("session ", to_string(sequence.session), ": embeddings of ",
                          sequence.embedding_count, " rows are wanted, it has ",
                          sequence.row_count));
+    }
+    if (sequence.best_count > std::min<size_t>(kBestLogitsMax, vocab_size)) {
+      return invalid(cat("session ", to_string(sequence.session), ": the best ",
+                         sequence.best_count, " logits of a row are wanted; at most ",
+                         std::min<size_t>(kBestLogitsMax, vocab_size), " can be"));
     }
     rows += sequence.row_count;
     if (rows > kBatchRowsMax) {
@@ -93,7 +99,7 @@ Result<> extend(SessionSpan& span, const SequenceRows& sequence, bool seen_befor
 
 Result<BatchPlan> check_batch(const SliceBatch& batch, const BatchLimits& limits) {
   BatchPlan plan;
-  WEFT_TRY(plan.row_count, count_rows(batch));
+  WEFT_TRY(plan.row_count, count_rows(batch, limits.vocab_size));
   if (limits.takes_tokens) {
     WEFT_CHECK(check_tokens(batch, limits, plan.row_count));
   } else {
@@ -113,7 +119,12 @@ Result<BatchPlan> check_batch(const SliceBatch& batch, const BatchLimits& limits
     WEFT_CHECK(extend(plan.spans[found->second], sequence, !added, limits));
     for (uint32_t i = 0; i < sequence.row_count; ++i) {
       const uint32_t row = uint32_t(plan.positions.size()), left = sequence.row_count - i;
-      if (left <= sequence.logits_count) plan.wanted_rows.push_back(row);
+      if (left <= sequence.logits_count && sequence.best_count == 0) {
+        plan.wanted_rows.push_back(row);
+      } else if (left <= sequence.logits_count) {
+        plan.best_rows.push_back({row, sequence.best_count, plan.best_count});
+        plan.best_count += sequence.best_count;
+      }
       if (left <= sequence.embedding_count) plan.embedding_rows.push_back(row);
       plan.positions.push_back(sequence.first_position + i);
       plan.span_of_row.push_back(found->second);

@@ -28,11 +28,20 @@ struct SessionSpan {
   uint32_t end = 0;    // positions the session has afterwards
 };
 
+// A row of which the best logits are wanted.
+struct BestRow {
+  uint32_t row = 0;
+  uint32_t count = 0;
+  size_t at = 0;  // of its first in the output
+};
+
 struct BatchPlan {
   uint32_t row_count = 0;
   std::vector<uint32_t> positions;    // [row_count]
   std::vector<uint32_t> span_of_row;  // [row_count], index into spans
-  std::vector<uint32_t> wanted_rows;  // rows whose logits are wanted, ascending
+  std::vector<uint32_t> wanted_rows;  // rows whose logits are all wanted, ascending
+  std::vector<BestRow> best_rows;     // ascending too
+  size_t best_count = 0;              // logits of those together
   std::vector<uint32_t> embedding_rows;  // rows whose final hidden states are, ascending
   std::vector<SessionSpan> spans;     // one per session
 };

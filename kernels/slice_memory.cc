@@ -44,6 +44,11 @@ bool two_ropes(const model::ModelConfig& config) {
   return config.window > 0 && config.window_period != 0 && config.rope != config.window_rope;
 }
 
+// A row's final hidden state, its logits, and the best of them with their columns.
+uint64_t head_row_floats(const model::ModelConfig& config) {
+  return uint64_t{config.hidden_dim} + config.vocab_size + 2 * kBestLogitsMax;
+}
+
 }  // namespace
 
 uint32_t window_kv_tokens(uint32_t window, uint32_t streams, uint32_t kv_tokens) {
@@ -61,7 +66,7 @@ uint64_t rope_bytes(const model::ModelConfig& config) {
 }
 
 uint64_t head_scratch_bytes(const model::ModelConfig& config) {
-  return kLogitsRowsMax * (uint64_t{config.hidden_dim} + config.vocab_size) * sizeof(float);
+  return kLogitsRowsMax * head_row_floats(config) * sizeof(float);
 }
 
 Result<SliceShape> slice_shape(const model::ModelConfig& config, const SliceOptions& options) {
@@ -115,8 +120,7 @@ Result<SliceShape> slice_shape(const model::ModelConfig& config, const SliceOpti
 }
 
 uint64_t scratch_bytes(const model::ModelConfig& config, const SliceShape& shape) {
-  const uint64_t head_floats =
-      uint64_t{shape.logits_rows} * (uint64_t{config.hidden_dim} + config.vocab_size);
+  const uint64_t head_floats = shape.logits_rows * head_row_floats(config);
   const uint64_t ropes = needs_window_rope(config, shape) ? 2 : 1;
   const uint64_t rope_floats = ropes * shape.position_count * config.rope.dims;
   const uint64_t floats = head_floats + rope_floats + shape.low_floats + shape.delta_floats;

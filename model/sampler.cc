@@ -164,11 +164,38 @@ Result<> validate(const SamplingParams& params) {
 
 namespace {
 
+bool as_they_are(const SamplingParams& params) {
+  return !needs_history(params) && params.logit_bias.empty();
+}
+
+Error no_number(size_t token, float logit) {
+  return Error(ErrorCode::kCorrupt,
+               cat("logit ", token, " is ", logit, "; the model or its data is damaged"));
+}
+
+// One of the candidates, the best of which has this logit; a temperature is set.
+TokenId draw_among(std::vector<Candidate> candidates, double best, const SamplingParams& params,
+                   uint64_t position) {
+  for (Candidate& c : candidates) {
+    c.weight = std::exp((c.logit - best) / double(params.temperature));
+  }
+  keep_top_k(candidates, params.top_k);
+  keep_top_p(candidates, params.top_p);
+  keep_min_p(candidates, params.min_p);
+
+  const double drawn = uniform_at(params.seed, position) * total_weight(candidates);
+  double passed = 0;
+  for (const Candidate& c : candidates) {
+    passed += c.weight;
+    if (drawn < passed) return c.token;
+  }
+  return candidates.back().token;  // sums rounded below the total
+}
+
 // The token itself; `params` and `logits` are valid.
 TokenId choose(std::span<const float> logits, const SamplingParams& params,
                std::span<const TokenId> history, uint64_t position, const TokenSet* allowed) {
-  const bool as_they_are = !needs_history(params) && params.logit_bias.empty();
-  if (params.temperature == 0 && as_they_are && !allowed) {  // no copy for the usual case
+  if (params.temperature == 0 && as_they_are(params) && !allowed) {  // no copy for the usual case
     return TokenId(std::max_element(logits.begin(), logits.end()) - logits.begin());
   }
   std::vector<double> scores(logits.begin(), logits.end());
@@ -195,20 +222,7 @@ TokenId choose(std::span<const float> logits, const SamplingParams& params,
       candidates.begin(), candidates.end(),
       [](const Candidate& a, const Candidate& b) { return a.logit < b.logit; });
   if (params.temperature == 0) return best.token;
-  for (Candidate& c : candidates) {
-    c.weight = std::exp((c.logit - best.logit) / double(params.temperature));
-  }
-  keep_top_k(candidates, params.top_k);
-  keep_top_p(candidates, params.top_p);
-  keep_min_p(candidates, params.min_p);
-
-  const double drawn = uniform_at(params.seed, position) * total_weight(candidates);
-  double passed = 0;
-  for (const Candidate& c : candidates) {
-    passed += c.weight;
-    if (drawn < passed) return c.token;
-  }
-  return candidates.back().token;  // sums rounded below the total
+  return draw_among(std::move(candidates), best.logit, params, position);
 }
 
 }  // namespace
@@ -218,10 +232,7 @@ Result<Drawn> draw(std::span<const float> logits, const SamplingParams& params,
   WEFT_CHECK(validate(params));
   if (logits.empty()) return Error(ErrorCode::kInvalid, "there are no logits to sample from");
   for (size_t i = 0; i < logits.size(); ++i) {
-    if (!std::isfinite(logits[i])) {
-      return Error(ErrorCode::kCorrupt,
-                   cat("logit ", i, " is ", logits[i], "; the model or its data is damaged"));
-    }
+    if (!std::isfinite(logits[i])) return no_number(i, logits[i]);
   }
   if (allowed) {
     bool any = false;
@@ -231,6 +242,30 @@ Result<Drawn> draw(std::span<const float> logits, const SamplingParams& params,
   Drawn drawn;
   drawn.token = choose(logits, params, history, position, allowed);
   if (params.logprobs > 0) drawn.logprobs = logprobs_of(logits, drawn.token, params.logprobs - 1);
+  return drawn;
+}
+
+uint32_t best_wanted(const SamplingParams& params, uint32_t vocab_size) {
+  if (!as_they_are(params) || params.constrained || params.logprobs > 0) return 0;
+  if (params.temperature == 0) return 1;
+  // All of them, where there are no more than top_k, are taken in the order of their ids.
+  const bool some = params.top_k <= kBestLogitsMax && params.top_k < vocab_size;
+  return some ? params.top_k : 0;
+}
+
+Result<Drawn> draw_best(std::span<const TokenLogit> best, const SamplingParams& params,
+                        uint64_t position) {
+  WEFT_CHECK(validate(params));
+  if (best.empty()) return Error(ErrorCode::kInvalid, "there are no logits to sample from");
+  std::vector<Candidate> candidates;
+  for (const TokenLogit& one : best) {
+    if (!std::isfinite(one.logit)) return no_number(size_t(one.token), one.logit);
+    candidates.push_back({one.token, double{one.logit}, 0});
+  }
+  Drawn drawn;
+  drawn.token = params.temperature == 0
+                    ? best[0].token
+                    : draw_among(std::move(candidates), double{best[0].logit}, params, position);
   return drawn;
 }
 

@@ -35,6 +35,15 @@ Result<Drawn> draw(std::span<const float> logits, const SamplingParams& params,
                    std::span<const TokenId> history, uint64_t position,
                    const TokenSet* allowed = nullptr);
 
+// How many of a row's best logits (Backend::best_logits) are enough to draw the token that `draw`
+// would: 1 without a temperature, top_k with one; 0: it takes all of them.
+uint32_t best_wanted(const SamplingParams& params, uint32_t vocab_size);
+
+// The token that `draw` would give, from those alone.
+//   best  [best_wanted], in their order; what is no finite number is kCorrupt
+Result<Drawn> draw_best(std::span<const TokenLogit> best, const SamplingParams& params,
+                        uint64_t position);
+
 // The token alone.
 Result<TokenId> sample(std::span<const float> logits, const SamplingParams& params,
                        std::span<const TokenId> history, uint64_t position);

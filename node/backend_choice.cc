@@ -31,16 +31,21 @@ void add_backend_options(CLI::App* command, BackendChoice& choice) {
       ->check(CLI::Range(0u, kernels::kPoolThreadsMax));
 }
 
+nlohmann::ordered_json vulkan_device_json(const kernels::VulkanDeviceInfo& device) {
+  return {{"index", device.index},
+          {"name", device.name},
+          {"kind", kernels::vulkan_device_kind_name(device.kind)},
+          {"driver", device.driver},
+          {"memory_bytes", device.memory_bytes},
+          {"cooperative_matrices", device.cooperative_matrices}};
+}
+
 nlohmann::ordered_json vulkan_devices_json() {
   auto list = nlohmann::ordered_json::array();
   const auto devices = kernels::list_vulkan_devices();
   if (!devices.ok()) return list;
   for (const kernels::VulkanDeviceInfo& device : *devices) {
-    list.push_back({{"index", device.index},
-                    {"name", device.name},
-                    {"kind", kernels::vulkan_device_kind_name(device.kind)},
-                    {"driver", device.driver},
-                    {"memory_bytes", device.memory_bytes}});
+    list.push_back(vulkan_device_json(device));
   }
   return list;
 }

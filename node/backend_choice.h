@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/backend.h"
+#include "kernels/vulkan/device.h"
 
 namespace CLI {
 class App;
@@ -27,6 +28,8 @@ void add_backend_options(CLI::App* command, BackendChoice& choice);
 
 // kInvalid for a name that is none, kNotFound or kUnsupported where Vulkan finds no such device.
 Result<std::unique_ptr<kernels::Backend>> make_backend(const BackendChoice& choice);
+
+nlohmann::ordered_json vulkan_device_json(const kernels::VulkanDeviceInfo& device);
 
 // This machine's Vulkan devices, as --vulkan-device counts and names them; empty without a driver.
 nlohmann::ordered_json vulkan_devices_json();

@@ -12,6 +12,8 @@
 #include "kernels/bandwidth.h"
 #include "kernels/cpu/repack.h"
 #include "kernels/cpu/thread_pool.h"
+#include "kernels/vulkan/backend.h"
+#include "kernels/vulkan/copy_bandwidth.h"
 #include "kernels/weights.h"
 #include "node/adapters.h"
 #include "node/cli.h"
@@ -32,6 +34,7 @@ TokenId some_token(uint32_t position, uint32_t vocab_size) {
   return TokenId((uint64_t{position} * 7919 + 13) % vocab_size);
 }
 
+// Rows give what a greedy stream takes, the best logit alone.
 // Computes rows [first, first + count) of a session; seconds it took.
 Result<double> time_prefill(kernels::Slice& slice, const model::ModelConfig& config,
                             SessionId session, uint32_t count) {
@@ -41,7 +44,7 @@ Result<double> time_prefill(kernels::Slice& slice, const model::ModelConfig& con
     if (interrupted()) return Error(ErrorCode::kCancelled, "interrupted");
     const uint32_t rows = std::min(kRowsMax, count - done);
     kernels::SliceBatch batch;
-    batch.sequences = {{session, done, rows, done + rows == count ? 1u : 0u}};
+    batch.sequences = {{session, done, rows, done + rows == count ? 1u : 0u, 0, 1}};
     for (uint32_t i = 0; i < rows; ++i) {
       batch.tokens.push_back(some_token(done + i, config.vocab_size));
     }
@@ -57,7 +60,7 @@ Result<double> time_step(kernels::Slice& slice, const model::ModelConfig& config
   if (interrupted()) return Error(ErrorCode::kCancelled, "interrupted");
   kernels::SliceBatch batch;
   for (uint32_t s = 0; s < sessions; ++s) {
-    batch.sequences.push_back({SessionId{s + 1}, position, 1, 1});
+    batch.sequences.push_back({SessionId{s + 1}, position, 1, 1, 0, 1});
     batch.tokens.push_back(some_token(position + s, config.vocab_size));
   }
   const SystemClock clock;
@@ -138,6 +141,8 @@ void print_json(const BenchOptions& options, const BenchFigures& figures, uint32
                {"roofline_fraction", figures.roofline_fraction()},
                {"load_s", figures.load_s},
                {"points", Json::array()}};
+  if (figures.device) json["device"] = vulkan_device_json(*figures.device);
+  if (figures.copy_gbps > 0) json["copy_gbps"] = figures.copy_gbps;
   for (const BenchPoint& point : figures.points) {
     json["points"].push_back({{"prompt_tokens", point.prompt_tokens},
                               {"sessions", point.sessions},
@@ -155,13 +160,31 @@ void print_text(const BenchOptions& options, const BenchFigures& figures,
   std::printf("load             %10.2f s, %s at most\n", figures.load_s,
               format_bytes(figures.resident_bytes).c_str());
   std::printf("weights read     %10s per step\n", format_bytes(figures.weight_bytes).c_str());
-  std::printf("memory reads     %10.1f GB/s\n", figures.read_gbps);
+  if (figures.copy_gbps > 0) {
+    std::printf("a copy there     %10.1f GB/s, read and written\n", figures.copy_gbps);
+  } else {
+    std::printf("memory reads     %10.1f GB/s\n", figures.read_gbps);
+  }
   std::printf("of the roofline  %10.0f %%\n\n", 100 * figures.roofline_fraction());
   std::printf("%8s %9s %17s %17s\n", "prompt", "sessions", "prefill tokens/s", "decode tokens/s");
   for (const BenchPoint& point : figures.points) {
     std::printf("%8u %9u %17.1f %17.1f\n", point.prompt_tokens, point.sessions, point.prefill_tps,
                 point.decode_tps);
   }
+}
+
+// What a Vulkan device is, and what its memory does. The model must not take its room any more.
+Result<> measure_device(const kernels::Backend& backend, BenchFigures& figures) {
+  const auto* vulkan = dynamic_cast<const kernels::VulkanBackend*>(&backend);
+  if (!vulkan) return {};
+  figures.device = vulkan->device().info();
+  const auto measured = kernels::measure_copy_bandwidth(vulkan->device());
+  if (measured.ok()) {
+    figures.copy_gbps = *measured;
+  } else if (measured.error().code != ErrorCode::kUnsupported) {
+    return measured.error();
+  }
+  return {};
 }
 
 // The largest of the contexts and numbers of sessions asked for, checked against the model.
@@ -266,6 +289,8 @@ Result<> bench_model(const BenchOptions& options) {
   WEFT_CHECK(measure(*slice, config, options, figures));
   WEFT_TRY(const double after, kernels::measure_read_bandwidth(threads));
   figures.read_gbps = std::max(before, after);
+  slice.reset();
+  WEFT_CHECK(measure_device(*backend, figures));
   if (options.json) {
     print_json(options, figures, threads, *backend);
   } else {

@@ -1,10 +1,12 @@
 // `weft bench`: how fast this machine runs a model, and how near that is to what its memory allows.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "kernels/vulkan/device.h"
 #include "model/model.h"
 #include "node/backend_choice.h"
 
@@ -35,19 +37,22 @@ struct BenchPoint {
   double decode_tps = 0;  // of all sessions together
 };
 
-// Decode reads every weight once per step, so the bound of one session is the measured read
-// bandwidth divided by weight_bytes_per_token: roofline_fraction is the part of it that the first
-// point reaches.
+// Decode reads every weight once per step, so the bound of one session is the measured bandwidth
+// divided by weight_bytes_per_token: roofline_fraction is the part of it that the first point
+// reaches. The bandwidth is the system's, or of a Vulkan device that of a copy on it.
 struct BenchFigures {
   double load_s = 0;
   double read_gbps = 0;
+  double copy_gbps = 0;  // read and written together; 0: no device, or one without a clock
+  std::optional<kernels::VulkanDeviceInfo> device;
   uint64_t weight_bytes = 0;       // read per step
   uint64_t resident_bytes = 0;     // most memory of this process so far
   std::vector<BenchPoint> points;  // never empty
 
   double roofline_fraction() const {
     const double steps_per_second = points[0].decode_tps / points[0].sessions;
-    return read_gbps > 0 ? steps_per_second * double(weight_bytes) / (read_gbps * 1e9) : 0;
+    const double gbps = copy_gbps > 0 ? copy_gbps : read_gbps;
+    return gbps > 0 ? steps_per_second * double(weight_bytes) / (gbps * 1e9) : 0;
   }
 };
 

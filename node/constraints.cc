@@ -27,9 +27,10 @@ Result<std::shared_ptr<model::Constraint>> Constraints::find(const model::GgufFi
 }
 
 Result<model::Drawn> Constraints::draw(const model::GgufFile& file, SessionId session,
-                                       std::span<const float> logits, const SamplingParams& params,
+                                       const RowScores& scores, const SamplingParams& params,
                                        std::span<const TokenId> history, uint64_t position) {
-  if (!params.constrained) return model::draw(logits, params, history, position);
+  if (!scores.best.empty()) return model::draw_best(scores.best, params, position);
+  if (!params.constrained) return model::draw(scores.logits, params, history, position);
   if (params.grammar) {
     Place place;
     WEFT_TRY(place.constraint, find(file, *params.grammar));
@@ -44,7 +45,7 @@ Result<model::Drawn> Constraints::draw(const model::GgufFile& file, SessionId se
   }
   Place& place = found->second;
   WEFT_TRY(const model::TokenSet* allowed, place.constraint->allowed(place.cursor));
-  WEFT_TRY(model::Drawn drawn, model::draw(logits, params, history, position, allowed));
+  WEFT_TRY(model::Drawn drawn, model::draw(scores.logits, params, history, position, allowed));
   WEFT_CHECK(place.constraint->advance(place.cursor, drawn.token));
   place.next_position = position + 1;
   return drawn;

@@ -16,18 +16,25 @@
 
 namespace weft::node {
 
+// What a token is drawn from: all of a row's logits, or as many of the best as
+// model::best_wanted says.
+struct RowScores {
+  std::span<const float> logits;
+  std::span<const TokenLogit> best = {};
+};
+
 class Constraints {
  public:
   // Grammars that are kept for the next answer, with the states that were met.
   static constexpr size_t kGrammarsMax = 8;
 
-  // Draws a session's token for `position`, as its parameters say; model::draw for those without a
-  // grammar. The vocabulary is read at the first grammar (some tenths of a second).
+  // Draws a session's token for `position`, as its parameters say; model::draw or draw_best for
+  // those without a grammar. The vocabulary is read at the first grammar (some tenths of a second).
   //   file  the model's, with its vocabulary
   // kInvalid: the grammar is wrong, or the vocabulary has nothing that goes on with it; kStale: the
   // grammar's place was lost, as another token is due.
   Result<model::Drawn> draw(const model::GgufFile& file, SessionId session,
-                            std::span<const float> logits, const SamplingParams& params,
+                            const RowScores& scores, const SamplingParams& params,
                             std::span<const TokenId> history, uint64_t position);
   void release(SessionId session) { places_.erase(session); }
 

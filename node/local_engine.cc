@@ -101,36 +101,39 @@ Result<std::vector<TokenId>> LocalEngine::prompt_tokens(const AnswerRequest& req
   return tokenizer_->encode(request.prompt);
 }
 
-Result<std::vector<float>> LocalEngine::forward(uint32_t first, uint32_t count) {
+Result<kernels::SliceOutput> LocalEngine::forward(uint32_t first, uint32_t count,
+                                                  const SamplingParams& sampling) {
   kernels::SliceBatch batch;
   const bool last = first + count == tokens_.size();
-  batch.sequences = {{kSession, first, count, last ? 1u : 0u}};
+  batch.sequences = {{kSession, first, count, last ? 1u : 0u, 0,
+                      model::best_wanted(sampling, model_->config().vocab_size)}};
   batch.tokens.assign(tokens_.begin() + first, tokens_.begin() + first + count);
   computed_ = first;  // an error leaves nothing beyond
   WEFT_TRY(kernels::SliceOutput output, slice_->forward(batch));
   computed_ = first + count;
-  return std::move(output.logits);
+  return output;
 }
 
-Result<std::vector<float>> LocalEngine::prefill(uint32_t cached) {
+Result<kernels::SliceOutput> LocalEngine::prefill(uint32_t cached,
+                                                  const SamplingParams& sampling) {
   Progress progress("reading the prompt", Progress::Unit::kPercent, clock_);
   uint32_t rows = kFirstRows;
-  std::vector<float> logits;
+  kernels::SliceOutput last;
   const auto total = uint32_t(tokens_.size());
   for (uint32_t first = cached; first < total;) {
     if (interrupted()) return Error(ErrorCode::kCancelled, "interrupted");
     const uint32_t count = std::min({rows, total - first, kRowsMax, context_});
     const Time start = clock_.now();
-    WEFT_TRY(logits, forward(first, count));
+    WEFT_TRY(last, forward(first, count, sampling));
     const double rate = count / std::max(to_seconds(clock_.now() - start), 1e-6);
     rows = uint32_t(std::clamp(rate * kChunkSeconds, double(kFirstRows), double(kRowsMax)));
     first += count;
     progress.update(first, total);
   }
-  return logits;
+  return last;
 }
 
-Result<> LocalEngine::decode(const AnswerRequest& request, std::vector<float> logits,
+Result<> LocalEngine::decode(const AnswerRequest& request, kernels::SliceOutput last,
                              Writer& writer, Answer& answer) {
   const auto& ends = tokenizer_->end_tokens();
   SamplingParams sampling = request.sampling;
@@ -138,8 +141,9 @@ Result<> LocalEngine::decode(const AnswerRequest& request, std::vector<float> lo
   const uint64_t wanted = uint64_t{answer.prompt_tokens} + request.max_tokens;
   const uint64_t limit = request.max_tokens == 0 ? context_ : std::min<uint64_t>(context_, wanted);
   while (true) {
-    WEFT_TRY(const model::Drawn drawn, constraints_.draw(model_->file(), kSession, logits, sampling,
-                                                         tokens_, tokens_.size()));
+    WEFT_TRY(const model::Drawn drawn,
+             constraints_.draw(model_->file(), kSession, {last.logits, last.best}, sampling,
+                               tokens_, tokens_.size()));
     const TokenId token = drawn.token;
     sampling.grammar.reset();  // the first row brings it
     if (std::find(ends.begin(), ends.end(), token) != ends.end()) {
@@ -161,7 +165,7 @@ Result<> LocalEngine::decode(const AnswerRequest& request, std::vector<float> lo
       answer.finish_reason = "interrupted";
       return {};
     }
-    WEFT_TRY(logits, forward(uint32_t(tokens_.size()) - 1, 1));
+    WEFT_TRY(last, forward(uint32_t(tokens_.size()) - 1, 1, sampling));
   }
 }
 
@@ -188,15 +192,15 @@ Result<Answer> LocalEngine::answer(const AnswerRequest& request,
 
   Writer writer(*tokenizer_, request.stop, on_text, answer.text);
   const Time start = clock_.now();
-  auto logits = prefill(cached);
+  auto last = prefill(cached, request.sampling);
   const Time first = clock_.now();
   answer.prefill_s = to_seconds(first - start);
-  if (!logits.ok() && logits.error().code == ErrorCode::kCancelled) {
+  if (!last.ok() && last.error().code == ErrorCode::kCancelled) {
     answer.finish_reason = "interrupted";
     return answer;
   }
-  if (!logits.ok()) return std::move(logits).error();
-  WEFT_CHECK(decode(request, *std::move(logits), writer, answer));
+  if (!last.ok()) return std::move(last).error();
+  WEFT_CHECK(decode(request, *std::move(last), writer, answer));
   answer.decode_s = to_seconds(clock_.now() - first);
   writer.finish();
   return answer;

@@ -54,11 +54,13 @@ class LocalEngine final : public Answerer {
 
   LocalEngine() = default;
   Result<std::vector<TokenId>> prompt_tokens(const AnswerRequest& request) const;
-  // Computes what the cache lacks of `tokens_`; the last row's logits. kCancelled at Ctrl-C.
-  Result<std::vector<float>> prefill(uint32_t cached);
-  Result<> decode(const AnswerRequest& request, std::vector<float> logits, Writer& writer,
+  // Computes what the cache lacks of `tokens_`: what a token is drawn from after the last row.
+  // kCancelled at Ctrl-C.
+  Result<kernels::SliceOutput> prefill(uint32_t cached, const SamplingParams& sampling);
+  Result<> decode(const AnswerRequest& request, kernels::SliceOutput last, Writer& writer,
                   Answer& answer);
-  Result<std::vector<float>> forward(uint32_t first, uint32_t count);
+  Result<kernels::SliceOutput> forward(uint32_t first, uint32_t count,
+                                       const SamplingParams& sampling);
 
   SystemClock clock_;
   std::unique_ptr<kernels::Backend> backend_;  // before the slice: it must outlive it

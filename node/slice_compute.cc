@@ -260,7 +260,7 @@ Result<mesh::BatchOutput> SliceCompute::run_batch(const mesh::BatchJob& batch) {
 }
 
 void SliceCompute::finish_rows(Loaded& on, const mesh::BatchSequence& sequence,
-                               std::span<const float> logits, std::span<const float> embeddings,
+                               const RowScores& scores, std::span<const float> embeddings,
                                mesh::SequenceOutput& out) {
   const model::Model& model = *on.request.model;
   if (sequence.pooling != transport::Pooling::kNone) {
@@ -271,7 +271,7 @@ void SliceCompute::finish_rows(Loaded& on, const mesh::BatchSequence& sequence,
       out.error = std::move(vector).error();
     }
   } else if (sequence.sample) {
-    auto drawn = on.constraints.draw(model.file(), sequence.session, logits, sequence.sampling,
+    auto drawn = on.constraints.draw(model.file(), sequence.session, scores, sequence.sampling,
                                      sequence.history,
                                      uint64_t(sequence.first_position) + sequence.row_count);
     if (drawn.ok()) {
@@ -286,6 +286,7 @@ void SliceCompute::finish_rows(Loaded& on, const mesh::BatchSequence& sequence,
 Result<> SliceCompute::forward(Loaded& on, const mesh::BatchJob& batch,
                                const std::vector<size_t>& chosen,
                                std::vector<mesh::SequenceOutput>& outputs) {
+  const model::ModelConfig& config = on.request.model->config();
   kernels::SliceBatch slice_batch;
   std::vector<float> hidden;
   for (const size_t i : chosen) {
@@ -293,7 +294,8 @@ Result<> SliceCompute::forward(Loaded& on, const mesh::BatchJob& batch,
     const bool draws = sequence.sample && sequence.pooling == transport::Pooling::kNone;
     slice_batch.sequences.push_back({sequence.session, sequence.first_position, sequence.row_count,
                                      on.slice->last() && draws ? 1u : 0u,
-                                     on.slice->last() ? Poolings::rows_wanted(sequence) : 0u});
+                                     on.slice->last() ? Poolings::rows_wanted(sequence) : 0u,
+                                     model::best_wanted(sequence.sampling, config.vocab_size)});
     slice_batch.tokens.insert(slice_batch.tokens.end(), sequence.tokens.begin(),
                               sequence.tokens.end());
     for (const SharedBytes& piece : sequence.hidden) {
@@ -304,10 +306,10 @@ Result<> SliceCompute::forward(Loaded& on, const mesh::BatchJob& batch,
   slice_batch.hidden = hidden;
   WEFT_TRY(kernels::SliceOutput result, on.slice->forward(slice_batch));
 
-  const model::ModelConfig& config = on.request.model->config();
   std::span<const float> hidden_rows = result.hidden, logits = result.logits,
                          embeddings = result.embeddings;
-  const auto take = [](std::span<const float>& from, size_t count) {
+  std::span<const TokenLogit> best = result.best;
+  const auto take = [](auto& from, size_t count) {
     const auto taken = from.first(count);
     from = from.subspan(count);
     return taken;
@@ -320,7 +322,10 @@ Result<> SliceCompute::forward(Loaded& on, const mesh::BatchJob& batch,
       const auto own = take(hidden_rows, size_t{sequence.row_count} * config.hidden_dim);
       out.hidden = SharedBytes::adopt(std::vector<float>(own.begin(), own.end()));
     } else {
-      finish_rows(on, sequence, take(logits, size_t{asked.logits_count} * config.vocab_size),
+      const size_t whole = asked.best_count > 0 ? 0 : asked.logits_count;
+      const RowScores scores{take(logits, whole * config.vocab_size),
+                             take(best, size_t{asked.logits_count} * asked.best_count)};
+      finish_rows(on, sequence, scores,
                   take(embeddings, size_t{asked.embedding_count} * config.hidden_dim), out);
     }
   }

@@ -136,10 +136,10 @@ class SliceCompute {
   void carry_out(Release& release);
   Result<mesh::BatchOutput> run_batch(const mesh::BatchJob& batch);
   // What the last stage makes of a sequence's rows.
-  //   logits      [vocab], if a token is to be drawn
+  //   scores      of the last row, if a token is to be drawn
   //   embeddings  [Poolings::rows_wanted, hidden_dim]
   static void finish_rows(Loaded& on, const mesh::BatchSequence& sequence,
-                          std::span<const float> logits, std::span<const float> embeddings,
+                          const RowScores& scores, std::span<const float> embeddings,
                           mesh::SequenceOutput& out);
   // Runs some of the batch's sequences; their outputs go into place.
   Result<> forward(Loaded& on, const mesh::BatchJob& batch, const std::vector<size_t>& chosen,

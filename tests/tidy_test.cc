@@ -63,6 +63,7 @@ const std::map<std::string, std::string> kMirrorless = {
     {"kernels/cpu/product.cc", "kernels/cpu/matmul_*_test"},
     {"kernels/backend.cc", "kernels/cpu/cpu_weight_test"},
     {"kernels/vulkan/api.cc", "kernels/vulkan/device_test"},
+    {"kernels/vulkan/products.cc", "kernels/vulkan/backend_test and kernels/operations_test"},
     {"kernels/vulkan/shaders.cc", "kernels/vulkan/backend_test"},
     {"model/arch_gemma.cc", "kernels/golden_test"},
     {"model/arch_gpt_oss.cc", "kernels/families_test"},

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "kernels/cpu/best_logits.h"
 #include "kernels/cpu/choose_table.h"
 #include "kernels/cpu/cpu_buffer.h"
 #include "kernels/cpu/kv_store.h"
@@ -215,6 +216,18 @@ void CpuBackend::gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
     WEFT_ASSERT((size_t{indices[i]} + 1) * cols <= from.size());
     std::copy_n(rows + size_t{indices[i]} * cols, cols, out + i * cols);
   }
+}
+
+void CpuBackend::best_logits(Buffer& best, const Buffer& logits, uint32_t rows, uint32_t cols,
+                             uint32_t count) {
+  const OperationTimer timer(observer_, "best_logits");
+  float* to = floats(best, size_t{rows} * 2 * count);
+  const float* from = floats(logits, size_t{rows} * cols);
+  split(size_t{rows} * cols, cols, [&](size_t begin, size_t end) {
+    for (size_t row = begin / cols; row < end / cols; ++row) {
+      best_of_row({to + row * 2 * count, size_t{2} * count}, {from + row * cols, cols});
+    }
+  });
 }
 
 Result<> CpuBackend::finish() {

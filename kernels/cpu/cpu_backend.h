@@ -58,6 +58,8 @@ class CpuBackend final : public Backend {
                    const ExpertRows& rows) override;
   void gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
                    std::span<const uint32_t> indices) override;
+  void best_logits(Buffer& best, const Buffer& logits, uint32_t rows, uint32_t cols,
+                   uint32_t count) override;
 
   // kExhausted if memory for an intermediate ran out since the last call; what was computed since
   // is then worthless.

@@ -5,6 +5,7 @@
 #include "kernels/backend.h"
 #include "kernels/memory.h"
 #include "kernels/reference/attention.h"
+#include "kernels/reference/best_logits.h"
 #include "kernels/reference/elementwise.h"
 #include "kernels/reference/experts.h"
 #include "kernels/reference/kv.h"
@@ -203,6 +204,15 @@ class ReferenceBackend : public Backend {
                    std::span<const uint32_t> indices) override {
     reference::gather_rows(first(to, indices.size() * cols), first(from, from.size()), cols,
                            indices);
+  }
+  void best_logits(Buffer& best, const Buffer& logits, uint32_t rows, uint32_t cols,
+                   uint32_t count) override {
+    const auto to = first(best, size_t{rows} * 2 * count);
+    const auto from = first(logits, size_t{rows} * cols);
+    for (size_t t = 0; t < rows; ++t) {
+      reference::best_logits(to.subspan(t * 2 * count, size_t{2} * count),
+                             from.subspan(t * cols, cols));
+    }
   }
   Result<> finish() override { return {}; }
 

@@ -7,82 +7,20 @@
 
 #include "base/assert.h"
 #include "base/text.h"
+#include "kernels/vulkan/operands.h"
 
 namespace weft::kernels {
 namespace {
 
-using model::TensorType;
-
 // Of one batch: pages, positions, angles, tokens.
 constexpr size_t kParameterWordsMax = size_t{1} << 20;
-constexpr uint32_t kQuadRows = 4;  // output rows of an invocation of a product
-constexpr uint32_t kQuads = 8;     // and such invocations of its workgroup
-constexpr uint32_t kRowsAtOnce = 4;
-// From as many rows of x on, products are made in tiles. With fewer, reading the weights once for
-// four of them costs less than a tile's walk over all columns, which no other invocations share.
-constexpr uint32_t kTiledFrom = 16;
-constexpr uint32_t kTilePairs = 8;  // of quads: an invocation has one
 constexpr uint32_t kPagesMin = 16;  // a row's list is padded to powers of two from here on
+constexpr uint32_t kBestChunk = 1024;  // logits of a workgroup of best_logits.comp
+constexpr uint32_t kColumnsMax = 1u << 24;  // a float has their numbers
 constexpr uint32_t kGroupsMax = 1024;  // of an elementwise operation, which strides over the rest
 
-class VulkanFloats final : public Buffer {
- public:
-  VulkanFloats(size_t floats, std::unique_ptr<VulkanBuffer> memory)
-      : Buffer(floats), memory_(std::move(memory)) {}
-  VulkanBuffer& memory() const { return *memory_; }
-
- private:
-  std::unique_ptr<VulkanBuffer> memory_;
-};
-
-VulkanBuffer& memory_of(const Buffer& buffer, size_t floats) {
-  WEFT_ASSERT(floats <= buffer.size());
-  return static_cast<const VulkanFloats&>(buffer).memory();
-}
-const VulkanWeight& vulkan_weight(const Weight& weight) {
-  return static_cast<const VulkanWeight&>(weight);
-}
-
-uint32_t ceil_divide(uint64_t a, uint64_t b) {
-  return uint32_t((a + b - 1) / b);
-}
 uint32_t elementwise_groups(size_t count) {
   return std::clamp<uint32_t>(ceil_divide(count, 128), 1, kGroupsMax);
-}
-
-// Of the columns of a product. The same on a device whatever the batch: it is part of the order of
-// sums.
-uint32_t product_parts(const VulkanDevice& device) {
-  return device.limits().maxComputeWorkGroupInvocations >= 256 ? 8 : 4;
-}
-
-// Columns of the activations' blocks, 1 for float weights.
-uint32_t activation_block(TensorType type) {
-  const uint32_t block = model::tensor_type_info(type).block_elements;
-  return block == 32 || block == 256 ? block : 1;
-}
-
-// Which shader makes a product, and how much of it a workgroup makes.
-struct ProductShape {
-  std::string_view shader;
-  std::vector<uint32_t> constants;
-  uint32_t out_rows;
-  uint32_t x_rows;
-};
-ProductShape product_shape(const VulkanDevice& device, TensorType type, uint32_t rows) {
-  const uint32_t parts = product_parts(device);
-  const bool floats = activation_block(type) == 1;
-  if (rows < kTiledFrom || floats || !device.tiles()) {
-    const uint32_t at_once = std::bit_ceil(std::min(rows, kRowsAtOnce));
-    return {floats ? "matmul_float" : device.dots() ? "matmul_block_dot" : "matmul_block",
-            {kQuads, parts, uint32_t(type), at_once}, kQuads * kQuadRows, at_once};
-  }
-  // At most 128 invocations that share 16 KiB: every device has as many.
-  const uint32_t lanes = std::bit_ceil(std::clamp(ceil_divide(rows, kQuadRows), 4u, 16u));
-  return {device.dots() ? "matmul_tile_dot" : "matmul_tile",
-          {kTilePairs, lanes, uint32_t(type), parts},
-          2 * kTilePairs * kQuadRows,
-          lanes * kQuadRows};
 }
 
 }  // namespace
@@ -247,46 +185,6 @@ void VulkanBackend::rms_norm(Buffer& out, const Buffer& x, const Weight& weight,
             {weight.cols(), std::bit_cast<uint32_t>(epsilon)}, {rows, 1, 1}});
 }
 
-const VulkanBuffer* VulkanBackend::quantized(uint32_t block, const VulkanBuffer& x, uint32_t rows,
-                                             uint32_t cols) {
-  auto& buffer = block == 32 ? blocks_32_ : blocks_256_;
-  const uint64_t bytes = uint64_t{rows} * (cols / block) * (block == 32 ? 48 : 336);
-  if (!buffer || buffer->size() < bytes) {
-    auto grown = memory_.allocate(bytes, VulkanPlace::kDevice);
-    if (!grown.ok()) {
-      fail(std::move(grown).error());
-      return nullptr;
-    }
-    if (buffer) outgrown_.push_back(std::move(buffer));
-    buffer = *std::move(grown);
-  }
-  dispatch({"quantize", {block}, {&x, buffer.get()}, 2, {cols}, {ceil_divide(cols, 256), rows, 1}});
-  return buffer.get();
-}
-
-void VulkanBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& x, uint32_t rows) {
-  WEFT_ASSERT(!targets.empty());
-  if (rows == 0) return;
-  const uint32_t cols = targets[0].weight->cols();
-  const VulkanBuffer& from = memory_of(x, size_t{rows} * cols);
-  std::array<const VulkanBuffer*, 257> prepared{};  // by block
-  prepared[1] = &from;
-  for (const MatmulTarget& target : targets) {
-    const VulkanWeight& weight = vulkan_weight(*target.weight);
-    WEFT_ASSERT(weight.cols() == cols);
-    const uint32_t block = activation_block(weight.type());
-    if (!prepared[block]) prepared[block] = quantized(block, from, rows, cols);
-    if (!prepared[block]) return;
-    const VulkanBuffer& to = memory_of(*target.out, size_t{rows} * weight.rows());
-    const ProductShape shape = product_shape(*device_, weight.type(), rows);
-    for (const VulkanWeight::Part& part : weight.parts()) {
-      dispatch({shape.shader, shape.constants, {part.buffer.get(), prepared[block], &to}, 4,
-                {part.rows, part.first, cols / block, rows, weight.rows()},
-                {ceil_divide(part.rows, shape.out_rows), ceil_divide(rows, shape.x_rows), 1}});
-    }
-  }
-}
-
 void VulkanBackend::rope(Buffer& x, uint32_t rows, uint32_t heads, uint32_t head_dim,
                          const RopeTable& table, std::span<const uint32_t> positions) {
   WEFT_ASSERT(positions.size() == rows && table.dims <= head_dim);
@@ -372,25 +270,6 @@ void VulkanBackend::choose_experts(Buffer& choice, const Buffer& logits, const E
             {ceil_divide(rows.rows, 64), 1, 1}});
 }
 
-void VulkanBackend::matmul_experts(std::span<const MatmulTarget> targets, const Buffer& x,
-                                   bool spread, const Buffer& choice, const ExpertRows& rows) {
-  const uint32_t count = rows.rows * rows.used;
-  if (count == 0) return;
-  const uint32_t parts = product_parts(*device_);
-  for (const MatmulTarget& target : targets) {
-    const VulkanWeight& weight = vulkan_weight(*target.weight);
-    const uint32_t n = weight.rows() / rows.experts;
-    const VulkanBuffer& from = memory_of(x, size_t{spread ? count : rows.rows} * weight.cols());
-    const VulkanBuffer& to = memory_of(*target.out, size_t{count} * n);
-    for (const VulkanWeight::Part& part : weight.parts()) {
-      dispatch({"matmul_experts", {kQuads, parts, uint32_t(weight.type())},
-                {part.buffer.get(), &from, &memory_of(choice, size_t{2} * count), &to}, 8,
-                {part.first, part.rows, n, weight.cols(), rows.used, spread},
-                {ceil_divide(n, kQuads * kQuadRows), count, 1}});
-    }
-  }
-}
-
 void VulkanBackend::add_expert_bias(Buffer& x, const Weight& bias, const Buffer& choice,
                                     const ExpertRows& rows) {
   if (rows.rows == 0) return;
@@ -420,6 +299,42 @@ void VulkanBackend::gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
             {&memory_of(from, 0), parameters_.get(), &memory_of(to, indices.size() * cols)}, 4,
             {put(indices, last_indices_), cols},
             {ceil_divide(cols, 64), uint32_t(indices.size()), 1}});
+}
+
+const VulkanBuffer* VulkanBackend::grown(std::unique_ptr<VulkanBuffer>& buffer, uint64_t bytes) {
+  if (!buffer || buffer->size() < bytes) {
+    auto larger = memory_.allocate(bytes, VulkanPlace::kDevice);
+    if (!larger.ok()) {
+      fail(std::move(larger).error());
+      return nullptr;
+    }
+    if (buffer) outgrown_.push_back(std::move(buffer));
+    buffer = *std::move(larger);
+  }
+  return buffer.get();
+}
+
+void VulkanBackend::best_logits(Buffer& best, const Buffer& logits, uint32_t rows, uint32_t cols,
+                                uint32_t count) {
+  WEFT_ASSERT(count > 0 && count <= kBestLogitsMax && count <= cols && cols <= kColumnsMax);
+  if (rows == 0) return;
+  const uint32_t kept = std::bit_ceil(count);
+  const VulkanBuffer& values = memory_of(logits, size_t{rows} * cols);
+  const VulkanBuffer* from = &values;
+  uint32_t entries = cols;
+  for (uint32_t round = 0;; ++round) {
+    const uint32_t groups = ceil_divide(entries, kBestChunk);
+    const bool last = groups == 1;
+    const VulkanBuffer* to =
+        last ? &memory_of(best, size_t{rows} * 2 * count)
+             : grown(rounds_[round % 2], uint64_t{rows} * groups * kept * 2 * sizeof(uint32_t));
+    if (!to) return;
+    dispatch({"best_logits", {}, {&values, from, to}, 4,
+              {cols, entries, count, kept, round == 0, last}, {groups, rows, 1}});
+    if (last) return;
+    from = to;
+    entries = groups * kept;
+  }
 }
 
 Result<> VulkanBackend::finish() {

@@ -27,7 +27,7 @@ class VulkanBackend final : public Backend {
   std::string_view detail() const override { return detail_; }
   uint64_t memory_bytes() const override;
   void observe(OperationObserver observer) override { recorder_->observe(std::move(observer)); }
-  const VulkanDevice& device() const { return *device_; }
+  VulkanDevice& device() const { return *device_; }
 
   Result<std::unique_ptr<Weight>> load(const TensorView& tensor, WeightUse use) override;
   Result<std::unique_ptr<Buffer>> allocate(size_t floats) override;
@@ -60,6 +60,8 @@ class VulkanBackend final : public Backend {
                    const ExpertRows& rows) override;
   void gather_rows(Buffer& to, const Buffer& from, uint32_t cols,
                    std::span<const uint32_t> indices) override;
+  void best_logits(Buffer& best, const Buffer& logits, uint32_t rows, uint32_t cols,
+                   uint32_t count) override;
   Result<> finish() override;
 
  private:
@@ -89,6 +91,8 @@ class VulkanBackend final : public Backend {
   static Put& last_of(std::array<Put, 2>& lasts, const void* thing);
   uint32_t put_rows(const KvStore& kv, std::span<const KvRow> rows);
   uint32_t put_angles(const RopeTable& table, std::span<const uint32_t> positions);
+  // The buffer, or a larger one in its place; null after a failure.
+  const VulkanBuffer* grown(std::unique_ptr<VulkanBuffer>& buffer, uint64_t bytes);
   // x in blocks of 32 or 256, for products with weights of that kind; null after a failure.
   const VulkanBuffer* quantized(uint32_t block, const VulkanBuffer& x, uint32_t rows,
                                 uint32_t cols);
@@ -100,6 +104,7 @@ class VulkanBackend final : public Backend {
   std::optional<VulkanUpload> upload_;
   std::string detail_;
   std::unique_ptr<VulkanBuffer> blocks_32_, blocks_256_;
+  std::array<std::unique_ptr<VulkanBuffer>, 2> rounds_;  // between the rounds of best_logits
   std::unique_ptr<VulkanBuffer> parameters_;
   std::vector<uint32_t> words_;  // of the parameters, until finish()
   Put last_indices_;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr const char* kValidationLayer = "VK_LAYER_KHRONOS_validation";
 constexpr const char* kDotExtension = VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME;
+constexpr const char* kMatrixExtension = "VK_KHR_cooperative_matrix";  // newer than the headers
 constexpr size_t kNameBytesMax = 128;
 constexpr uint32_t kApiVersion = VK_API_VERSION_1_1;
 
@@ -41,6 +42,15 @@ bool has_layer(const VulkanLoader& loader, std::string_view wanted) {
   loader.EnumerateInstanceLayerProperties(&count, layers.data());
   return std::any_of(layers.begin(), layers.end(),
                      [&](const VkLayerProperties& l) { return wanted == l.layerName; });
+}
+
+bool has_extension(const InstanceCalls& calls, VkPhysicalDevice physical, std::string_view wanted) {
+  uint32_t count = 0;
+  calls.EnumerateDeviceExtensionProperties(physical, nullptr, &count, nullptr);
+  std::vector<VkExtensionProperties> extensions(count);
+  calls.EnumerateDeviceExtensionProperties(physical, nullptr, &count, extensions.data());
+  return std::any_of(extensions.begin(), extensions.end(),
+                     [&](const VkExtensionProperties& e) { return wanted == e.extensionName; });
 }
 
 std::string list_names(const std::vector<VulkanDeviceInfo>& devices) {
@@ -151,6 +161,7 @@ VulkanDeviceInfo VulkanInstance::describe(VkPhysicalDevice physical, uint32_t in
   info.kind = kind_of(properties.properties.deviceType);
   info.memory_bytes = own_memory(memory);
   info.api_version = properties.properties.apiVersion;
+  info.cooperative_matrices = has_extension(calls_, physical, kMatrixExtension);
   return info;
 }
 
@@ -205,13 +216,7 @@ Result<> VulkanDevice::choose(const VulkanOptions& options) {
 // A device may have these dot products for the shaders' convenience only.
 bool VulkanDevice::wants_dots() const {
   const InstanceCalls& calls = instance_->calls();
-  uint32_t count = 0;
-  calls.EnumerateDeviceExtensionProperties(physical_, nullptr, &count, nullptr);
-  std::vector<VkExtensionProperties> extensions(count);
-  calls.EnumerateDeviceExtensionProperties(physical_, nullptr, &count, extensions.data());
-  const bool known = std::any_of(extensions.begin(), extensions.end(), [](const auto& e) {
-    return std::string_view(e.extensionName) == kDotExtension;
-  });
+  const bool known = has_extension(calls, physical_, kDotExtension);
   if (!known || options_.dots == VulkanOptions::Dots::kNever) return false;
   auto dot_features = vulkan_struct<VkPhysicalDeviceShaderIntegerDotProductFeaturesKHR>(
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES_KHR);

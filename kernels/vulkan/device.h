@@ -24,6 +24,7 @@ struct VulkanDeviceInfo {
   VulkanDeviceKind kind = VulkanDeviceKind::kOther;
   uint64_t memory_bytes = 0;  // of its largest heap that is its own
   uint32_t api_version = 0;
+  bool cooperative_matrices = false;  // VK_KHR_cooperative_matrix; not used yet
 };
 
 struct VulkanOptions {

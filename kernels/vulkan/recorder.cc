@@ -64,14 +64,20 @@ void VulkanRecorder::observe(OperationObserver observer) {
   recordings_.clear();
 }
 
-Result<> VulkanRecorder::make_times(Recording& recording) {
+Result<VkQueryPool> VulkanRecorder::make_times(size_t count) {
   auto info = vulkan_struct<VkQueryPoolCreateInfo>(VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO);
   info.queryType = VK_QUERY_TYPE_TIMESTAMP;
-  info.queryCount = uint32_t(recording.list.size()) + 1;
-  const VkResult made =
-      device_.vk().CreateQueryPool(device_.get(), &info, nullptr, &recording.times);
+  info.queryCount = uint32_t(count);
+  VkQueryPool times = VK_NULL_HANDLE;
+  const VkResult made = device_.vk().CreateQueryPool(device_.get(), &info, nullptr, &times);
   if (made != VK_SUCCESS) return vulkan_error("make a query pool", made);
-  return {};
+  return times;
+}
+
+double VulkanRecorder::nanoseconds(uint64_t begin, uint64_t end) const {
+  const uint32_t bits = device_.timestamp_bits();
+  const uint64_t mask = bits >= 64 ? UINT64_MAX : (uint64_t{1} << bits) - 1;
+  return double((end - begin) & mask) * device_.limits().timestampPeriod;
 }
 
 // The device's clock is its own: its last time is taken to be now.
@@ -82,11 +88,8 @@ void VulkanRecorder::tell_times(const Recording& recording) const {
       device_.get(), recording.times, 0, uint32_t(ticks.size()), ticks.size() * sizeof ticks[0],
       ticks.data(), sizeof ticks[0], VK_QUERY_RESULT_64_BIT);
   if (got != VK_SUCCESS) return;
-  const uint32_t bits = device_.timestamp_bits();
-  const uint64_t mask = bits >= 64 ? UINT64_MAX : (uint64_t{1} << bits) - 1;
   const auto at = [&](size_t i) {
-    const double ns = double((ticks.back() - ticks[i]) & mask) * device_.limits().timestampPeriod;
-    return now + Duration(-int64_t(ns));
+    return now + Duration(-int64_t(nanoseconds(ticks[i], ticks.back())));
   };
   for (size_t i = 0; i < recording.list.size(); ++i) {
     observer_(recording.list[i].pipeline->shader, at(i), at(i + 1));
@@ -98,7 +101,14 @@ Result<VulkanRecorder::Recording> VulkanRecorder::record(std::vector<VulkanDispa
   recording.list = std::move(list);
   std::vector<VkDescriptorSet> sets(recording.list.size());
   auto made = make_descriptors(recording, sets);
-  if (made.ok() && observer_) made = make_times(recording);
+  if (made.ok() && observer_) {
+    auto times = make_times(recording.list.size() + 1);
+    if (times.ok()) {
+      recording.times = *times;
+    } else {
+      made = std::move(times).error();
+    }
+  }
   if (made.ok()) {
     auto commands = begin_commands();
     if (commands.ok()) {
@@ -249,6 +259,36 @@ Result<> VulkanRecorder::copy(const VulkanBuffer& to, uint64_t to_offset, const 
   Result<> done = ended == VK_SUCCESS ? submit(commands) : vulkan_error("record a copy", ended);
   vk.FreeCommandBuffers(device_.get(), pool_, 1, &commands);
   return done;
+}
+
+Result<double> VulkanRecorder::time_copy(const VulkanBuffer& to, const VulkanBuffer& from,
+                                         uint64_t bytes) {
+  WEFT_ASSERT(list_.empty() && device_.timestamp_bits() > 0);
+  WEFT_TRY(const VkQueryPool times, make_times(2));
+  Result<double> seconds = time_copy(times, to, from, bytes);
+  device_.vk().DestroyQueryPool(device_.get(), times, nullptr);
+  return seconds;
+}
+
+Result<double> VulkanRecorder::time_copy(VkQueryPool times, const VulkanBuffer& to,
+                                         const VulkanBuffer& from, uint64_t bytes) {
+  const DeviceCalls& vk = device_.vk();
+  WEFT_TRY(VkCommandBuffer commands, begin_commands());
+  const VkBufferCopy region{0, 0, bytes};
+  vk.CmdResetQueryPool(commands, times, 0, 2);
+  vk.CmdWriteTimestamp(commands, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, times, 0);
+  vk.CmdCopyBuffer(commands, from.get(), to.get(), 1, &region);
+  vk.CmdWriteTimestamp(commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, times, 1);
+  const VkResult ended = vk.EndCommandBuffer(commands);
+  const Result<> done = ended == VK_SUCCESS ? submit(commands)
+                                            : vulkan_error("record a copy", ended);
+  vk.FreeCommandBuffers(device_.get(), pool_, 1, &commands);
+  WEFT_CHECK(done);
+  uint64_t ticks[2];
+  const VkResult got = vk.GetQueryPoolResults(device_.get(), times, 0, 2, sizeof ticks, ticks,
+                                              sizeof ticks[0], VK_QUERY_RESULT_64_BIT);
+  if (got != VK_SUCCESS) return vulkan_error("read the device's clock", got);
+  return nanoseconds(ticks[0], ticks[1]) * 1e-9;
 }
 
 Result<> VulkanRecorder::submit(VkCommandBuffer commands) {

@@ -49,6 +49,8 @@ class VulkanRecorder {
   // Copies at once; nothing may have been added. Offsets and sizes are multiples of 4.
   Result<> copy(const VulkanBuffer& to, uint64_t to_offset, const VulkanBuffer& from,
                 uint64_t from_offset, uint64_t bytes);
+  // Copies the first bytes, and gives the seconds that it took by the device's clock, which it has.
+  Result<double> time_copy(const VulkanBuffer& to, const VulkanBuffer& from, uint64_t bytes);
   // A buffer goes: recordings that use it must not be run again.
   void forget(const VulkanBuffer& buffer);
 
@@ -64,7 +66,11 @@ class VulkanRecorder {
   Result<Recording> record(std::vector<VulkanDispatch> list);
   Result<> make_descriptors(Recording& recording, std::vector<VkDescriptorSet>& sets);
   void write_commands(const Recording& recording, std::span<const VkDescriptorSet> sets);
-  Result<> make_times(Recording& recording);
+  Result<VkQueryPool> make_times(size_t count);
+  Result<double> time_copy(VkQueryPool times, const VulkanBuffer& to, const VulkanBuffer& from,
+                           uint64_t bytes);
+  // Between two times of the device's clock.
+  double nanoseconds(uint64_t begin, uint64_t end) const;
   void tell_times(const Recording& recording) const;
   Result<VkCommandBuffer> begin_commands();
   Result<> submit(VkCommandBuffer commands);

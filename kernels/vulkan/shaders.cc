@@ -23,6 +23,9 @@ const uint32_t kAppendKv[] = {
 const uint32_t kAttention[] = {
 #include "shaders/attention.inc"
 };
+const uint32_t kBestLogits[] = {
+#include "shaders/best_logits.inc"
+};
 const uint32_t kChooseExperts[] = {
 #include "shaders/choose_experts.inc"
 };
@@ -38,14 +41,23 @@ const uint32_t kGlu[] = {
 const uint32_t kMatmulBlock[] = {
 #include "shaders/matmul_block.inc"
 };
-const uint32_t kMatmulExperts[] = {
-#include "shaders/matmul_experts.inc"
+const uint32_t kMatmulExpertsBlock[] = {
+#include "shaders/matmul_experts_block.inc"
+};
+const uint32_t kMatmulExpertsBlockDot[] = {
+#include "shaders/matmul_experts_block_dot.inc"
+};
+const uint32_t kMatmulExpertsFloat[] = {
+#include "shaders/matmul_experts_float.inc"
 };
 const uint32_t kMatmulBlockDot[] = {
 #include "shaders/matmul_block_dot.inc"
 };
 const uint32_t kMatmulFloat[] = {
 #include "shaders/matmul_float.inc"
+};
+const uint32_t kMatmulFloatTile[] = {
+#include "shaders/matmul_float_tile.inc"
 };
 const uint32_t kMatmulTile[] = {
 #include "shaders/matmul_tile.inc"
@@ -74,14 +86,18 @@ const VulkanShader kShaders[] = {
     {"add_experts", kAddExperts, 3},
     {"append_kv", kAppendKv, 4},
     {"attention", kAttention, 5},
+    {"best_logits", kBestLogits, 3},
     {"choose_experts", kChooseExperts, 2},
     {"embed", kEmbed, 3},
     {"gather_rows", kGatherRows, 3},
     {"glu", kGlu, 3},
     {"matmul_block", kMatmulBlock, 3},
     {"matmul_block_dot", kMatmulBlockDot, 3},
-    {"matmul_experts", kMatmulExperts, 4},
+    {"matmul_experts_block", kMatmulExpertsBlock, 4},
+    {"matmul_experts_block_dot", kMatmulExpertsBlockDot, 4},
+    {"matmul_experts_float", kMatmulExpertsFloat, 4},
     {"matmul_float", kMatmulFloat, 3},
+    {"matmul_float_tile", kMatmulFloatTile, 3},
     {"matmul_tile", kMatmulTile, 3},
     {"matmul_tile_dot", kMatmulTileDot, 3},
     {"quantize", kQuantize, 2},

@@ -43,6 +43,20 @@ def soak(node, requests):
     expect(handles_now <= handles + 2, "handles are left open")
 
 
+def draws_from_the_best(lab, gpu):
+    """Log probabilities take all logits from the device; without them it gives the best alone."""
+    node = Node(lab, "alone")
+    node.weft("init", "--dir", node.dir, "--name", "alone")
+    node.up("--kv-tokens", "2048", *gpu, "--model-dir", lab.model_dir())
+    wait_for("alone is ready", node.ready, 60)
+    for more in ({}, {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "seed": 3}):
+        question = {"chat": True, "max_tokens": 24, **more}
+        text = node.complete(QUESTION, **question)
+        scored = node.complete(QUESTION, logprobs=True, **question)
+        print(f"drawn with {more}: {text!r}")
+        expect(text == scored and text, f"another text from all logits: {scored!r}")
+
+
 def main():
     need_model()
     requests = int(sys.argv[sys.argv.index("--soak") + 1]) if "--soak" in sys.argv else 40
@@ -80,6 +94,7 @@ def main():
         text = nodes[0].weft("status", "--dir", nodes[0].dir).stdout
         expect("--vulkan-device" in text and name in text, f"no device in the status:\n{text}")
         soak(nodes[0], requests)
+        draws_from_the_best(lab, gpu)
     demo = subprocess.run([os.path.join(ROOT, "scripts", "demo.sh"), "--weft", sys.argv[1],
                            "--vulkan", name], capture_output=True, text=True, timeout=240)
     expect(demo.returncode == 0, f"the demo failed:\n{demo.stdout}{demo.stderr}")

@@ -1,8 +1,10 @@
 // Operations that only some families need, and what an observer is told, on every backend.
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cctype>
 #include <functional>
+#include <limits>
 #include <ostream>
 
 #include "model/quantize.h"
@@ -182,6 +184,38 @@ TEST_P(Operations, ARowHasTheSameBitsAmongOthersThatChooseOtherExperts) {
   for (uint32_t row = 0; row < kCount; ++row) {
     const auto alone = run(row, 1);
     EXPECT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + row * kOut)) << row;
+  }
+}
+
+// Exactly: a token is drawn from them. Sizes that no workgroup and no round divides, rows with many
+// equal logits, and some that are no numbers.
+TEST_P(Operations, TheBestLogitsOfEachRow) {
+  constexpr uint32_t kRows = 3;
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const auto bits_of = [](const std::vector<float>& values) {
+    std::vector<uint32_t> bits;
+    for (const float value : values) bits.push_back(std::bit_cast<uint32_t>(value));
+    return bits;
+  };
+  for (const uint32_t cols : {1u, 61u, 1000u, 1024u, 1025u, 32'003u, 70'001u}) {
+    for (const double levels : {1e9, 2.0}) {
+      std::vector<float> logits(kRows * cols);
+      for (float& logit : logits) logit = float(std::round(random_.normal() * levels) / levels);
+      for (uint32_t i = 1; cols > 64 && i < 6; ++i) {
+        logits[2 * cols + random_.below(cols)] = i % 3 == 0 ? NAN : i % 2 == 0 ? kInfinity
+                                                                               : -kInfinity;
+      }
+      for (const uint32_t count : {1u, 2u, 5u, 40u, uint32_t(kBestLogitsMax)}) {
+        if (count > cols) continue;
+        const auto run = [&](Backend& backend) {
+          const auto from = to_buffer(backend, logits);
+          const auto best = backend.allocate(kRows * 2 * count).value();
+          backend.best_logits(*best, *from, kRows, cols, count);
+          return bits_of(result(backend, *best));
+        };
+        ASSERT_EQ(run(*backend_), run(*reference_)) << cols << " columns, the best " << count;
+      }
+    }
   }
 }
 

@@ -98,6 +98,25 @@ TEST(CheckBatch, MoreLogitsOrEmbeddingsThanRowsAreRefused) {
   expect_invalid(tokens_batch({{kBob, 0, 2, 0, 3}}), "embeddings of 3 rows");
 }
 
+TEST(CheckBatch, RowsOfWhichTheBestLogitsAreWantedHaveTheirPlaces) {
+  const auto plan = check_batch(tokens_batch({{kAlice, 5, 2, 2, 0, 3}, {kBob, 0, 3, 1, 0, 64},
+                                              {SessionId{7}, 0, 1, 1}}),
+                                limits(true))
+                        .value();
+  EXPECT_THAT(plan.wanted_rows, ElementsAre(5));
+  ASSERT_EQ(plan.best_rows.size(), 3u);
+  EXPECT_EQ(plan.best_rows[1].row, 1u);
+  EXPECT_EQ(plan.best_rows[1].at, 3u);
+  EXPECT_EQ(plan.best_rows[2].row, 4u);
+  EXPECT_EQ(plan.best_rows[2].count, 64u);
+  EXPECT_EQ(plan.best_rows[2].at, 6u);
+  EXPECT_EQ(plan.best_count, 70u);
+  expect_invalid(tokens_batch({{kBob, 0, 1, 1, 0, 65}}), "at most 64");
+  BatchLimits few = limits(true);
+  few.vocab_size = 10;
+  EXPECT_FALSE(check_batch(tokens_batch({{kBob, 0, 1, 1, 0, 11}}), few).ok());
+}
+
 TEST(CheckBatch, TokensOutsideTheVocabularyAreRefused) {
   SliceBatch batch = tokens_batch({{kBob, 0, 2, 1}});
   batch.tokens[1] = 99;

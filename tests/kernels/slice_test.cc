@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "kernels/reference/best_logits.h"
 #include "tests/kernels/tiny_model.h"
 #include "tests/kernels/wrapped_backend.h"
 
@@ -84,6 +85,34 @@ TEST_F(SliceTest, OnlyWantedLogitsAreComputed) {
   const uint32_t calls = backend_.matmul_calls;
   EXPECT_TRUE(run(*slice, {{kCarol, 0, 10, 0}}, tokens).value().logits.empty());
   EXPECT_EQ(backend_.matmul_calls - calls, 3 * 4u) << "without the head";
+}
+
+// Beside rows whose logits are all wanted, and in parts of any size.
+TEST_F(SliceTest, TheBestLogitsAreThoseOfAllOfThem) {
+  const auto tokens = tiny_.tokens(70);
+  const auto all = run(*whole(), {{kAlice, 0, 70, 70}}, tokens).value().logits;
+  const auto expect_best = [&](std::span<const TokenLogit> got, uint32_t row) {
+    std::vector<float> best(2 * got.size());
+    reference::best_logits(best, std::span(all).subspan(size_t{row} * 61, 61));
+    for (size_t i = 0; i < got.size(); ++i) {
+      EXPECT_EQ(got[i], (TokenLogit{TokenId(best[i]), best[got.size() + i]})) << row << " " << i;
+    }
+  };
+  std::vector<TokenId> thrice;
+  for (int i = 0; i < 3; ++i) thrice.insert(thrice.end(), tokens.begin(), tokens.end());
+  for (const uint32_t rows_max : {1u, 7u, 33u, 512u}) {
+    const auto output = run(*whole(512, rows_max),
+                            {{kAlice, 0, 70, 2, 0, 5},
+                             {kBob, 0, 70, 45},
+                             {kCarol, 0, 70, 40, 0, 1}},
+                            thrice).value();
+    EXPECT_EQ(output.logits, std::vector<float>(all.begin() + 25 * 61, all.end()));
+    ASSERT_EQ(output.best.size(), 2u * 5 + 40);
+    const std::span<const TokenLogit> best = output.best;
+    expect_best(best.first(5), 68);
+    expect_best(best.subspan(5, 5), 69);
+    for (uint32_t i = 0; i < 40; ++i) expect_best(best.subspan(10 + i, 1), 30 + i);
+  }
 }
 
 TEST_F(SliceTest, ASplitModelPassesHiddenStatesAndGivesTheSameBytes) {

@@ -87,6 +87,10 @@ class WrappedBackend : public Backend {
                    std::span<const uint32_t> indices) override {
     inner_->gather_rows(to, from, cols, indices);
   }
+  void best_logits(Buffer& best, const Buffer& logits, uint32_t rows, uint32_t cols,
+                   uint32_t count) override {
+    inner_->best_logits(best, logits, rows, cols, count);
+  }
   Result<> finish() override {
     if (fail_finish) return Error(ErrorCode::kUnavailable, "device lost, as the test asked");
     return inner_->finish();

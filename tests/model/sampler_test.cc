@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -174,6 +175,58 @@ TEST(Sampler, OnlyWhatIsAllowedIsDrawn) {
   EXPECT_NEAR(third / 2000.0, 1 / (1 + std::exp(0.5)), 0.04);
   EXPECT_THAT(draw(logits, {}, {}, 0, std::make_unique<TokenSet>(9).get()).error().message,
               HasSubstr("none of the model's tokens"));
+}
+
+// What a backend leaves of a row: the best, the lower id where two are equal.
+std::vector<TokenLogit> best_of(std::span<const float> logits, size_t count) {
+  std::vector<TokenLogit> all;
+  for (size_t i = 0; i < logits.size(); ++i) all.push_back({TokenId(i), logits[i]});
+  std::stable_sort(all.begin(), all.end(), [](const TokenLogit& a, const TokenLogit& b) {
+    return a.logit > b.logit;
+  });
+  all.resize(count);
+  return all;
+}
+
+TEST(Sampler, TheBestLogitsAreEnoughForTheTokenThatAllWouldGive) {
+  Random random(test::test_seed(4));
+  for (uint64_t position = 0; position < 400; ++position) {
+    std::vector<float> logits(200);  // many are equal
+    for (float& logit : logits) logit = float(std::round(4 * random.normal())) / 4;
+    for (const float temperature : {0.0f, 0.01f, 0.8f, 5.0f}) {
+      for (const uint32_t top_k : {1u, 2u, 40u, 64u}) {
+        const SamplingParams params{.temperature = temperature, .top_k = top_k,
+                                    .top_p = position % 2 == 0 ? 1 : 0.7f,
+                                    .min_p = position % 3 == 0 ? 0 : 0.05f, .seed = 9};
+        const uint32_t wanted = best_wanted(params, 200);
+        ASSERT_EQ(wanted, temperature == 0 ? 1 : top_k);
+        EXPECT_EQ(draw_best(best_of(logits, wanted), params, position)->token,
+                  token_of(logits, params, position));
+      }
+    }
+  }
+}
+
+TEST(Sampler, WhatLooksAtMoreThanTheBestTakesAllLogits) {
+  EXPECT_EQ(best_wanted({.temperature = 1}, 1000), 0u);
+  EXPECT_EQ(best_wanted({.temperature = 1, .top_k = 65}, 1000), 0u);
+  EXPECT_EQ(best_wanted({.temperature = 1, .top_k = 40}, 41), 40u);
+  EXPECT_EQ(best_wanted({.temperature = 1, .top_k = 40}, 40), 0u) << "none is dropped";
+  EXPECT_EQ(best_wanted({.repetition_penalty = 1.1f}, 1000), 0u);
+  EXPECT_EQ(best_wanted({.presence_penalty = 1}, 1000), 0u);
+  EXPECT_EQ(best_wanted({.frequency_penalty = 1}, 1000), 0u);
+  EXPECT_EQ(best_wanted({.logprobs = 1}, 1000), 0u);
+  EXPECT_EQ(best_wanted({.logit_bias = {{3, 1}}}, 1000), 0u);
+  EXPECT_EQ(best_wanted({.constrained = true}, 1000), 0u);
+}
+
+TEST(Sampler, BestLogitsThatAreNoNumbersAndWrongParametersAreRefusedAsWithAll) {
+  const std::vector<float> logits = {1, NAN, 2};
+  const TokenLogit best[] = {{1, NAN}};
+  EXPECT_EQ(draw_best(best, {}, 0).error().message, sample(logits, {}, {}, 0).error().message);
+  const TokenLogit good[] = {{1, 3}};
+  EXPECT_EQ(draw_best(good, {.temperature = -1, .top_k = 1}, 0).error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(draw_best({}, {}, 0).error().code, ErrorCode::kInvalid);
 }
 
 TEST(Sampler, LogprobsAreTheModelsOwn) {

@@ -45,6 +45,28 @@ TEST(Bench, PrintsFiguresThatFitTogether) {
               1e-6);
 }
 
+// Its bound is that of the device's memory, not of the processor's.
+TEST(Bench, OfAVulkanDeviceSaysWhichAndWhatItsMemoryDoes) {
+  const auto devices = kernels::list_vulkan_devices();
+  if (!devices.ok() || devices->empty()) GTEST_SKIP() << "no Vulkan device here";
+  test::TemporaryFolder folder;
+  BenchOptions options = nano(folder);
+  options.backend.name = "vulkan";
+  options.backend.vulkan_device = "0";
+  ::testing::internal::CaptureStdout();
+  const auto done = bench_model(options);
+  const std::string out = ::testing::internal::GetCapturedStdout();
+  ASSERT_TRUE(done.ok()) << done.error().message;
+  const auto json = nlohmann::json::parse(out, nullptr, false);
+  ASSERT_TRUE(json.is_object()) << out;
+  EXPECT_EQ(json["device"]["name"], devices->at(0).name);
+  EXPECT_EQ(json["device"]["kind"], kernels::vulkan_device_kind_name(devices->at(0).kind));
+  if (!json.contains("copy_gbps")) GTEST_SKIP() << "the device has no clock";
+  const double bound = json["copy_gbps"].get<double>() * 1e9 / json["weight_bytes"].get<double>();
+  EXPECT_NEAR(json["roofline_fraction"].get<double>(), json["decode_tps"].get<double>() / bound,
+              1e-6);
+}
+
 TEST(Bench, CountsATiedEmbeddingAndNoOther) {
   test::TemporaryFolder folder;
   const auto model = model::Model::open(nano(folder).model_path);

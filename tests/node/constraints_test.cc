@@ -40,7 +40,8 @@ class ConstraintsTest : public ::testing::Test {
     std::string text;
     const std::vector<float> logits(264, 1.0f);
     for (int i = 0; i < 50; ++i) {
-      const auto drawn = constraints_.draw(*file_, session, logits, i == 0 ? first : without(), {},
+      const auto drawn = constraints_.draw(*file_, session, {logits},
+                                           i == 0 ? first : without(), {},
                                            position + uint64_t(i));
       if (!drawn.ok()) return drawn.error().message;
       if (drawn->token == 260 || drawn->token == 263) break;
@@ -71,12 +72,12 @@ TEST_F(ConstraintsTest, AnAnswerGoesOnWhereItsTokensEnd) {
 TEST_F(ConstraintsTest, ALostPlaceIsAnErrorAndNeverAnswersFreely) {
   EXPECT_THAT(answer({1}, without(), 7), HasSubstr("was lost at position 7"));
   const std::vector<float> logits(264, 1.0f);
-  ASSERT_TRUE(constraints_.draw(*file_, {1}, logits, with("root ::= \"aaa\""), {}, 7).ok());
-  EXPECT_EQ(constraints_.draw(*file_, {1}, logits, without(), {}, 9).error().code,
+  ASSERT_TRUE(constraints_.draw(*file_, {1}, {logits}, with("root ::= \"aaa\""), {}, 7).ok());
+  EXPECT_EQ(constraints_.draw(*file_, {1}, {logits}, without(), {}, 9).error().code,
             ErrorCode::kStale);
-  ASSERT_TRUE(constraints_.draw(*file_, {1}, logits, without(), {}, 8).ok());
+  ASSERT_TRUE(constraints_.draw(*file_, {1}, {logits}, without(), {}, 8).ok());
   constraints_.release({1});
-  EXPECT_FALSE(constraints_.draw(*file_, {1}, logits, without(), {}, 9).ok());
+  EXPECT_FALSE(constraints_.draw(*file_, {1}, {logits}, without(), {}, 9).ok());
 }
 
 TEST_F(ConstraintsTest, AWrongGrammarOfAPeerIsRefused) {
@@ -86,12 +87,12 @@ TEST_F(ConstraintsTest, AWrongGrammarOfAPeerIsRefused) {
 
 TEST_F(ConstraintsTest, GrammarsBeyondTheLimitAreForgottenButTheirAnswersGoOn) {
   const std::vector<float> logits(264, 1.0f);
-  ASSERT_TRUE(constraints_.draw(*file_, {1}, logits, with("root ::= \"abc\""), {}, 1).ok());
+  ASSERT_TRUE(constraints_.draw(*file_, {1}, {logits}, with("root ::= \"abc\""), {}, 1).ok());
   for (uint64_t i = 0; i < 2 * Constraints::kGrammarsMax; ++i) {
     const std::string text = "root ::= \"" + std::to_string(i) + "\"";
     EXPECT_EQ(answer({100 + i}, with(text.c_str()), 1), std::to_string(i));
   }
-  const auto next = constraints_.draw(*file_, {1}, logits, without(), {}, 2);
+  const auto next = constraints_.draw(*file_, {1}, {logits}, without(), {}, 2);
   ASSERT_TRUE(next.ok());
   EXPECT_EQ(tokenizer_->piece(next->token), "b");
 }
@@ -99,7 +100,7 @@ TEST_F(ConstraintsTest, GrammarsBeyondTheLimitAreForgottenButTheirAnswersGoOn) {
 TEST_F(ConstraintsTest, WithoutAGrammarAllIsDrawnAsEver) {
   std::vector<float> logits(264, 1.0f);
   logits[5] = 2;
-  EXPECT_EQ(constraints_.draw(*file_, {1}, logits, {}, {}, 1)->token, 5);
+  EXPECT_EQ(constraints_.draw(*file_, {1}, {logits}, {}, {}, 1)->token, 5);
 }
 
 }  // namespace

@@ -112,6 +112,36 @@ TEST_F(SliceComputeTest, TwoSessionsInOneBatchGiveWhatEachGivesAlone) {
   EXPECT_GT(together->elapsed_s, 0);
 }
 
+// Log probabilities take all logits, and change no token.
+TEST_F(SliceComputeTest, ATokenIsTheSameFromTheBestLogitsAndFromAll) {
+  ASSERT_TRUE(load(1, 1024).ok());
+  for (uint32_t salt = 0; salt < 12; ++salt) {
+    std::vector<mesh::BatchSequence> sequences;
+    for (const SamplingParams& sampling :
+         {SamplingParams{}, SamplingParams{.temperature = 1, .top_k = 1},
+          SamplingParams{.temperature = 1, .top_k = 5, .seed = salt},
+          SamplingParams{.temperature = 3, .top_k = 60, .top_p = 0.9f, .seed = salt},
+          SamplingParams{.temperature = 2, .top_k = 20, .min_p = 0.3f, .seed = salt},
+          SamplingParams{.temperature = 1, .top_k = 61, .seed = salt},
+          SamplingParams{.temperature = 1, .seed = salt}}) {
+      for (const uint32_t logprobs : {0u, 1u}) {
+        sequences.push_back(prompt(1 + sequences.size(), 2, salt));
+        sequences.back().sampling = sampling;
+        sequences.back().sampling.logprobs = logprobs;
+      }
+    }
+    const auto output = run(1, sequences);
+    ASSERT_TRUE(output.ok()) << output.error().message;
+    for (size_t i = 0; i < sequences.size(); i += 2) {
+      ASSERT_FALSE(output->sequences[i].error || output->sequences[i + 1].error) << i / 2;
+      EXPECT_EQ(output->sequences[i].token, output->sequences[i + 1].token) << i / 2;
+      EXPECT_TRUE(output->sequences[i].logprobs.empty());
+      EXPECT_EQ(output->sequences[i + 1].logprobs.size(), 1u);
+    }
+    for (size_t i = 0; i < sequences.size(); ++i) compute_.release(Epoch{1}, SessionId{1 + i});
+  }
+}
+
 TEST_F(SliceComputeTest, AnAdapterOfTheRequestIsApplied) {
   const auto embedding = [&](uint64_t epoch) {
     EXPECT_TRUE(load(epoch).ok());

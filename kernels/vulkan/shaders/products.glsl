@@ -1,6 +1,6 @@
-// Products of a quad's quantized weights with a row of x, as matmul_block.comp and matmul_tile.comp
-// both compute them: integers within a block, and one order of operations on f32 over blocks. So
-// the same element has the same bits from either.
+// Products of a quad's quantized weights with a row of x, as matmul_block, matmul_tile and
+// matmul_experts_block all compute them: integers within a block, and one order of operations on f32
+// over blocks. So the same element has the same bits from each.
 // The file that includes this declares `uvec4 x[]`, which quantize.comp has written.
 
 #include "weights.glsl"

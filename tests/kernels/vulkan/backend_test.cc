@@ -138,6 +138,48 @@ TEST(VulkanBackend, ProductsHaveTheSameBitsWithDotProductsOfBytesAndWithout) {
   EXPECT_EQ(dots->device().complaints(), 0u);
 }
 
+// One expert of one is the matrix; so is each of several, also where the weights are in pieces.
+TEST(VulkanBackend, ExpertsHaveTheBitsOfProductsWithTheirPartsAlone) {
+  constexpr uint32_t kExperts = 3, kCols = 768;
+  VulkanOptions options = vulkan_options();
+  options.dots = VulkanOptions::Dots::kIfThere;
+  const auto whole = vulkan_backend(options);
+  if (!whole) GTEST_SKIP() << "no Vulkan device here";
+  options.dots = VulkanOptions::Dots::kNever;
+  options.buffer_bytes_max = 4 << 20;  // as large as the backend's own are
+  const auto pieces = vulkan_backend(options);
+  ASSERT_TRUE(pieces);
+  Random random(test::test_seed(69));
+  for (const TensorType type : kAllTypes) {
+    const bool large = type == TensorType::kF32 || type == TensorType::kQ8_0;
+    const uint32_t out_rows = large ? 2000 : 40;
+    const Tensor tensor = make_tensor(type, kExperts * out_rows, kCols, random);
+    const std::vector<float> x = random_floats(2 * kCols, random);
+    const uint64_t expert_bytes = tensor.data.size() / kExperts;
+    for (uint32_t expert = 0; expert < kExperts; ++expert) {
+      std::vector<float> logits(2 * kExperts, 0);
+      logits[expert] = logits[kExperts + expert] = 1;
+      const TensorView part{type, out_rows, kCols,
+                            ByteView(tensor.data).subspan(expert * expert_bytes, expert_bytes), {}};
+      const auto alone = whole->load(part, WeightUse::kMatmul).value();
+      const std::vector<float> expected = run_matmul(*whole, *alone, x);
+      for (VulkanBackend* backend : {whole.get(), pieces.get()}) {
+        const auto weight = backend->load(tensor.view(), WeightUse::kMatmul).value();
+        const auto in = to_buffer(*backend, x), scores = to_buffer(*backend, logits);
+        const auto choice = backend->allocate(4).value();
+        const auto out = backend->allocate(2 * out_rows).value();
+        const ExpertRows rows{2, kExperts, 1};
+        const MatmulTarget target{weight.get(), out.get()};
+        backend->choose_experts(*choice, *scores, rows);
+        backend->matmul_experts({&target, 1}, *in, false, *choice, rows);
+        EXPECT_EQ(result(*backend, *out), expected)
+            << model::tensor_type_info(type).name << ", expert " << expert;
+      }
+    }
+  }
+  EXPECT_EQ(whole->device().complaints() + pieces->device().complaints(), 0u);
+}
+
 TEST(VulkanBackend, ActivationsThatAreNoNumbersAreSeenInTheProduct) {
   WEFT_VULKAN_OR_SKIP(backend);
   Random random(test::test_seed(64));

@@ -1,7 +1,6 @@
-// y [choices, n] = x * part(expert)^T, of weights [experts * n, cols] of any type, whose values are
-// taken as floats: a row has few experts, so weights are read once each. The order of sums is that
-// of matmul_float.comp. Choices whose expert is in another buffer of the weights are left to the
-// dispatches for that.
+// y [choices, n] = x * part(expert)^T, of weights [experts * n, cols] in F32, F16 and BF16. The
+// order of sums is that of matmul_float.comp. Choices whose expert is in another buffer of the
+// weights are left to the dispatches for that.
 #version 450
 
 layout(local_size_x_id = 0, local_size_y_id = 1) in;

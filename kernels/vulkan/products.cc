@@ -1,0 +1,123 @@
+// The backend's products.
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "base/assert.h"
+#include "kernels/vulkan/backend.h"
+#include "kernels/vulkan/operands.h"
+
+namespace weft::kernels {
+namespace {
+
+using model::TensorType;
+
+constexpr uint32_t kQuadRows = 4;  // output rows of an invocation of a product
+constexpr uint32_t kQuads = 8;     // and such invocations of its workgroup
+constexpr uint32_t kRowsAtOnce = 4;
+// From as many rows of x on, products are made in tiles. With fewer, reading the weights once for
+// four of them costs less than a tile's walk over all columns, which no other invocations share.
+constexpr uint32_t kTiledFrom = 16;
+constexpr uint32_t kTilePairs = 8;  // of quads: an invocation has one
+
+// Of the columns of a product. The same on a device whatever the batch: it is part of the order of
+// sums.
+uint32_t product_parts(const VulkanDevice& device) {
+  return device.limits().maxComputeWorkGroupInvocations >= 256 ? 8 : 4;
+}
+
+// Columns of the activations' blocks, 1 for float weights.
+uint32_t activation_block(TensorType type) {
+  const uint32_t block = model::tensor_type_info(type).block_elements;
+  return block == 32 || block == 256 ? block : 1;
+}
+
+// Which shader makes a product, and how much of it a workgroup makes.
+struct ProductShape {
+  std::string_view shader;
+  std::vector<uint32_t> constants;
+  uint32_t out_rows;
+  uint32_t x_rows;
+};
+ProductShape product_shape(const VulkanDevice& device, TensorType type, uint32_t rows) {
+  const uint32_t parts = product_parts(device);
+  const bool floats = activation_block(type) == 1;
+  if (rows < kTiledFrom || !device.tiles()) {
+    const uint32_t at_once = std::bit_ceil(std::min(rows, kRowsAtOnce));
+    return {floats ? "matmul_float" : device.dots() ? "matmul_block_dot" : "matmul_block",
+            {kQuads, parts, uint32_t(type), at_once}, kQuads * kQuadRows, at_once};
+  }
+  // At most 128 invocations that share 16 KiB: every device has as many.
+  const uint32_t lanes = std::bit_ceil(std::clamp(ceil_divide(rows, kQuadRows), 4u, 16u));
+  return {floats ? "matmul_float_tile" : device.dots() ? "matmul_tile_dot" : "matmul_tile",
+          {kTilePairs, lanes, uint32_t(type), parts},
+          2 * kTilePairs * kQuadRows,
+          lanes * kQuadRows};
+}
+
+}  // namespace
+
+const VulkanBuffer* VulkanBackend::quantized(uint32_t block, const VulkanBuffer& x, uint32_t rows,
+                                             uint32_t cols) {
+  auto& buffer = block == 32 ? blocks_32_ : blocks_256_;
+  const uint64_t bytes = uint64_t{rows} * (cols / block) * (block == 32 ? 48 : 336);
+  if (!grown(buffer, bytes)) return nullptr;
+  dispatch({"quantize", {block}, {&x, buffer.get()}, 2, {cols}, {ceil_divide(cols, 256), rows, 1}});
+  return buffer.get();
+}
+
+void VulkanBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& x, uint32_t rows) {
+  WEFT_ASSERT(!targets.empty());
+  if (rows == 0) return;
+  const uint32_t cols = targets[0].weight->cols();
+  const VulkanBuffer& from = memory_of(x, size_t{rows} * cols);
+  std::array<const VulkanBuffer*, 257> prepared{};  // by block
+  prepared[1] = &from;
+  for (const MatmulTarget& target : targets) {
+    const VulkanWeight& weight = vulkan_weight(*target.weight);
+    WEFT_ASSERT(weight.cols() == cols);
+    const uint32_t block = activation_block(weight.type());
+    if (!prepared[block]) prepared[block] = quantized(block, from, rows, cols);
+    if (!prepared[block]) return;
+    const VulkanBuffer& to = memory_of(*target.out, size_t{rows} * weight.rows());
+    const ProductShape shape = product_shape(*device_, weight.type(), rows);
+    for (const VulkanWeight::Part& part : weight.parts()) {
+      dispatch({shape.shader, shape.constants, {part.buffer.get(), prepared[block], &to}, 4,
+                {part.rows, part.first, cols / block, rows, weight.rows()},
+                {ceil_divide(part.rows, shape.out_rows), ceil_divide(rows, shape.x_rows), 1}});
+    }
+  }
+}
+
+void VulkanBackend::matmul_experts(std::span<const MatmulTarget> targets, const Buffer& x,
+                                   bool spread, const Buffer& choice, const ExpertRows& rows) {
+  WEFT_ASSERT(!targets.empty());
+  const uint32_t count = rows.rows * rows.used;
+  if (count == 0) return;
+  const uint32_t cols = targets[0].weight->cols(), x_rows = spread ? count : rows.rows;
+  const uint32_t parts = product_parts(*device_);
+  const VulkanBuffer& choices = memory_of(choice, size_t{2} * count);
+  const VulkanBuffer& from = memory_of(x, size_t{x_rows} * cols);
+  std::array<const VulkanBuffer*, 257> prepared{};  // by block
+  prepared[1] = &from;
+  for (const MatmulTarget& target : targets) {
+    const VulkanWeight& weight = vulkan_weight(*target.weight);
+    WEFT_ASSERT(weight.cols() == cols);
+    const uint32_t block = activation_block(weight.type());
+    if (!prepared[block]) prepared[block] = quantized(block, from, x_rows, cols);
+    if (!prepared[block]) return;
+    const uint32_t n = weight.rows() / rows.experts;
+    const VulkanBuffer& to = memory_of(*target.out, size_t{count} * n);
+    const std::string_view shader = block == 1        ? "matmul_experts_float"
+                                    : device_->dots() ? "matmul_experts_block_dot"
+                                                      : "matmul_experts_block";
+    for (const VulkanWeight::Part& part : weight.parts()) {
+      dispatch({shader, {kQuads, parts, uint32_t(weight.type())},
+                {part.buffer.get(), prepared[block], &choices, &to}, 8,
+                {part.first, part.rows, n, cols / block, rows.used, spread},
+                {ceil_divide(n, kQuads * kQuadRows), count, 1}});
+    }
+  }
+}
+
+}  // namespace weft::kernels

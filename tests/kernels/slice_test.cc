@@ -156,7 +156,7 @@ TEST_F(SliceTest, EmbeddingsAreTheRowsThatTheHeadReadsHoweverTheyAreCut) {
   auto front = load({.first_layer = 0, .last_layer = 2, .kv_tokens = 64});
   auto back = load({.first_layer = 2, .last_layer = 3, .kv_tokens = 64});
   std::vector<float> pieces;
-  for (const auto [first, count] : {std::pair(0u, 15u), std::pair(15u, 25u)}) {
+  for (const auto& [first, count] : {std::pair(0u, 15u), std::pair(15u, 25u)}) {
     const auto passed = run(*front, {{kBob, first, count, 0}}, part(tokens, first, count)).value();
     const auto last = back->forward({{{kBob, first, count, 0, count}}, {}, passed.hidden}).value();
     EXPECT_TRUE(last.logits.empty());

@@ -96,6 +96,12 @@ class VulkanBackend final : public Backend {
   // x in blocks of 32 or 256, for products with weights of that kind; null after a failure.
   const VulkanBuffer* quantized(uint32_t block, const VulkanBuffer& x, uint32_t rows,
                                 uint32_t cols);
+  // product(out, weight, part, x, blocks) for every part of the targets' weights; x [rows, cols] as
+  // products with that weight take it, in so many blocks a row, made once for each kind. None
+  // follows a failure.
+  template <typename Product>
+  void each_product(std::span<const MatmulTarget> targets, const Buffer& x, uint32_t rows,
+                    Product&& product);
 
   std::unique_ptr<VulkanDevice> device_;
   VulkanMemory memory_;

@@ -66,9 +66,9 @@ const VulkanBuffer* VulkanBackend::quantized(uint32_t block, const VulkanBuffer&
   return buffer.get();
 }
 
-void VulkanBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& x, uint32_t rows) {
-  WEFT_ASSERT(!targets.empty());
-  if (rows == 0) return;
+template <typename Product>
+void VulkanBackend::each_product(std::span<const MatmulTarget> targets, const Buffer& x,
+                                 uint32_t rows, Product&& product) {
   const uint32_t cols = targets[0].weight->cols();
   const VulkanBuffer& from = memory_of(x, size_t{rows} * cols);
   std::array<const VulkanBuffer*, 257> prepared{};  // by block
@@ -79,14 +79,24 @@ void VulkanBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& 
     const uint32_t block = activation_block(weight.type());
     if (!prepared[block]) prepared[block] = quantized(block, from, rows, cols);
     if (!prepared[block]) return;
-    const VulkanBuffer& to = memory_of(*target.out, size_t{rows} * weight.rows());
-    const ProductShape shape = product_shape(*device_, weight.type(), rows);
     for (const VulkanWeight::Part& part : weight.parts()) {
-      dispatch({shape.shader, shape.constants, {part.buffer.get(), prepared[block], &to}, 4,
-                {part.rows, part.first, cols / block, rows, weight.rows()},
-                {ceil_divide(part.rows, shape.out_rows), ceil_divide(rows, shape.x_rows), 1}});
+      product(*target.out, weight, part, *prepared[block], cols / block);
     }
   }
+}
+
+void VulkanBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& x, uint32_t rows) {
+  WEFT_ASSERT(!targets.empty());
+  if (rows == 0) return;
+  each_product(targets, x, rows,
+               [&](Buffer& out, const VulkanWeight& weight, const VulkanWeight::Part& part,
+                   const VulkanBuffer& from, uint32_t blocks) {
+    const VulkanBuffer& to = memory_of(out, size_t{rows} * weight.rows());
+    const ProductShape shape = product_shape(*device_, weight.type(), rows);
+    dispatch({shape.shader, shape.constants, {part.buffer.get(), &from, &to}, 4,
+              {part.rows, part.first, blocks, rows, weight.rows()},
+              {ceil_divide(part.rows, shape.out_rows), ceil_divide(rows, shape.x_rows), 1}});
+  });
 }
 
 void VulkanBackend::matmul_experts(std::span<const MatmulTarget> targets, const Buffer& x,
@@ -94,30 +104,21 @@ void VulkanBackend::matmul_experts(std::span<const MatmulTarget> targets, const 
   WEFT_ASSERT(!targets.empty());
   const uint32_t count = rows.rows * rows.used;
   if (count == 0) return;
-  const uint32_t cols = targets[0].weight->cols(), x_rows = spread ? count : rows.rows;
   const uint32_t parts = product_parts(*device_);
   const VulkanBuffer& choices = memory_of(choice, size_t{2} * count);
-  const VulkanBuffer& from = memory_of(x, size_t{x_rows} * cols);
-  std::array<const VulkanBuffer*, 257> prepared{};  // by block
-  prepared[1] = &from;
-  for (const MatmulTarget& target : targets) {
-    const VulkanWeight& weight = vulkan_weight(*target.weight);
-    WEFT_ASSERT(weight.cols() == cols);
-    const uint32_t block = activation_block(weight.type());
-    if (!prepared[block]) prepared[block] = quantized(block, from, x_rows, cols);
-    if (!prepared[block]) return;
+  each_product(targets, x, spread ? count : rows.rows,
+               [&](Buffer& out, const VulkanWeight& weight, const VulkanWeight::Part& part,
+                   const VulkanBuffer& from, uint32_t blocks) {
     const uint32_t n = weight.rows() / rows.experts;
-    const VulkanBuffer& to = memory_of(*target.out, size_t{count} * n);
-    const std::string_view shader = block == 1        ? "matmul_experts_float"
+    const VulkanBuffer& to = memory_of(out, size_t{count} * n);
+    const std::string_view shader = activation_block(weight.type()) == 1 ? "matmul_experts_float"
                                     : device_->dots() ? "matmul_experts_block_dot"
                                                       : "matmul_experts_block";
-    for (const VulkanWeight::Part& part : weight.parts()) {
-      dispatch({shader, {kQuads, parts, uint32_t(weight.type())},
-                {part.buffer.get(), prepared[block], &choices, &to}, 8,
-                {part.first, part.rows, n, cols / block, rows.used, spread},
-                {ceil_divide(n, kQuads * kQuadRows), count, 1}});
-    }
-  }
+    dispatch({shader, {kQuads, parts, uint32_t(weight.type())},
+              {part.buffer.get(), &from, &choices, &to}, 8,
+              {part.first, part.rows, n, blocks, rows.used, spread},
+              {ceil_divide(n, kQuads * kQuadRows), count, 1}});
+  });
 }
 
 }  // namespace weft::kernels

@@ -14,9 +14,11 @@ measured when it is named, and its figures are marked: they say nothing of a GPU
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from plot import spread  # noqa: E402
 
 IN_DISGUISE = "a processor in disguise: says nothing of a GPU"
 NO_HALF_RATE = ("the device's half-precision rate is not measured: weft's products use no "
@@ -52,10 +54,6 @@ def measure_llama(options, model):
     return figures
 
 
-def spread(values):
-    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
-
-
 def summary(model, turns):
     """Medians over the turns; ratios are of one turn each."""
     first = turns[0]["weft"]
@@ -85,7 +83,7 @@ def summary(model, turns):
 
 def line(name, values, unit):
     return (f"  {name:34} {values['median']:10.2f} {unit} "
-            f"({values['low']:.2f} to {values['high']:.2f})")
+            f"({values['lowest']:.2f} to {values['highest']:.2f})")
 
 
 def show(found):

@@ -185,7 +185,8 @@ class Synthesizer {
   }
 
   void add_divisors(const std::string& name, std::vector<float> divisors) {
-    add(name, {divisors.size()}, {.type = TensorType::kF32, .fixed = std::move(divisors)});
+    const std::vector<uint64_t> dims = {divisors.size()};
+    add(name, dims, {.type = TensorType::kF32, .fixed = std::move(divisors)});
   }
 
   void add_tensors() {

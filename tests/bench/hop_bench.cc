@@ -21,7 +21,7 @@
 
 namespace {
 
-constexpr size_t kSizes[] = {16, 8 * 1024, 32 * 1024};
+constexpr size_t kSizes[] = {16, 8 * 1024, 32 * 1024, 64 * 1024};
 constexpr int kWarmUp = 20;
 constexpr size_t kBusyBytes = 64 << 20;
 

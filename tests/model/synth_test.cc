@@ -99,6 +99,27 @@ TEST(Synth, AModelOfEachTypeHasMatricesOfThatType) {
   }
 }
 
+// The factors are of a published context, which the small shapes do not have.
+TEST(Synth, AShapeWithALongContextHasAFactorForEachPairOfARope) {
+  const test::TemporaryFolder folder;
+  const auto write = [&](const std::string& shape) {
+    const auto written = write_synthetic(
+        {.path = folder / shape, .shape = shape, .quant = "q4_0", .layers = 1});
+    EXPECT_TRUE(written.ok()) << written.error().message;
+    auto model = Model::open(folder / shape);
+    EXPECT_TRUE(model.ok()) << model.error().message;
+    return model;
+  };
+  const auto llama = write("llama-3.2-1b");
+  ASSERT_TRUE(llama->file().find("rope_freqs.weight"));
+  EXPECT_EQ(llama->file().find("rope_freqs.weight")->elements, 32u);
+  const auto phi = write("phi-3.5-mini");
+  for (const char* name : {"rope_factors_long.weight", "rope_factors_short.weight"}) {
+    ASSERT_TRUE(phi->file().find(name)) << name;
+    EXPECT_EQ(phi->file().find(name)->elements, 48u) << name;
+  }
+}
+
 TEST(Synth, ProgressEndsAtTheTotal) {
   const test::TemporaryFolder folder;
   uint64_t last = 0, total = 0;

@@ -18,7 +18,8 @@ CpuBackend::CpuBackend(const KernelTable& table, std::unique_ptr<ThreadPool> poo
 }
 
 Result<std::unique_ptr<Weight>> CpuBackend::load(const TensorView& tensor, WeightUse use) {
-  WEFT_TRY(std::unique_ptr<Weight> weight, CpuWeight::load(tensor, use, *pool_));
+  WEFT_TRY(std::unique_ptr<Weight> weight,
+           CpuWeight::load(tensor, use, *pool_, table_.takes_twins));
   return weight;
 }
 

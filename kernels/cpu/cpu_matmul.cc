@@ -113,8 +113,8 @@ void CpuBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& x, 
     const PreparedX form_x = prepared(form, from, cols);
     run_.add({.weight = &weight,
               .function = matmul_function(weight.type()),
-              .first_panel = 0,
-              .panel_count = panel_count(weight.rows()),
+              .tile_rows = table_.tile_rows,
+              .first_row = 0,
               .out_cols = weight.rows(),
               .x = form_x.rows,
               .x_stride = form_x.stride,
@@ -182,7 +182,7 @@ void CpuBackend::matmul_experts(std::span<const MatmulTarget> targets, const Buf
   for (const MatmulTarget& target : targets) {
     const CpuWeight& weight = cpu_weight(*target.weight);
     const uint32_t out_cols = weight.rows() / rows.experts;
-    WEFT_ASSERT(weight.cols() == cols && out_cols % kPanelRows == 0);
+    WEFT_ASSERT(weight.cols() == cols);
     const XForm form = x_form(weight.type());
     MappedMemory& sorted = sorted_x_[size_t(form)];
     const uint64_t stride = prepared(form, from, cols).stride;
@@ -200,8 +200,8 @@ void CpuBackend::matmul_experts(std::span<const MatmulTarget> targets, const Buf
       if (begin == expert_ends_[e]) continue;
       run_.add({.weight = &weight,
                 .function = matmul_function(weight.type()),
-                .first_panel = e * (out_cols / kPanelRows),
-                .panel_count = out_cols / kPanelRows,
+                .tile_rows = table_.tile_rows,
+                .first_row = e * out_cols,
                 .out_cols = out_cols,
                 .x = sorted.data() + begin * stride,
                 .x_stride = stride,

@@ -19,9 +19,9 @@ uint32_t chunk_count(uint64_t items, uint64_t per_chunk) {
 }  // namespace
 
 Result<std::unique_ptr<CpuWeight>> CpuWeight::load(const TensorView& tensor, WeightUse use,
-                                                   ThreadPool& pool) {
+                                                   ThreadPool& pool, bool twins) {
   WEFT_TRY(const uint64_t row_bytes, row_bytes_of(tensor));
-  std::unique_ptr<CpuWeight> weight(new CpuWeight(tensor, row_bytes));
+  std::unique_ptr<CpuWeight> weight(new CpuWeight(tensor, row_bytes, twins));
   if (use != WeightUse::kLookup) {
     WEFT_CHECK(weight->load_panels(tensor, pool));
   } else if (tensor.rows == 1) {
@@ -42,21 +42,35 @@ Result<> CpuWeight::load_panels(const TensorView& tensor, ThreadPool& pool) {
   const uint64_t file_row_bytes = row_bytes_;
   keep_as(kept_as(tensor.type).type);
   const uint64_t one_panel = kernels::panel_bytes(type_, cols());
-  const uint32_t panels = panel_count(rows());
-  WEFT_TRY(memory_, MappedMemory::create(one_panel * panels));
-  panel_bytes_ = one_panel;
-  const uint64_t per_chunk = std::max<uint64_t>(1, kCopyChunkBytes / one_panel);
+  const uint32_t halves = panel_rows() / kPanelRows;
+  const uint32_t panels = chunk_count(rows(), panel_rows());
+  WEFT_TRY(memory_, MappedMemory::create(halves * one_panel * panels));
+  panel_bytes_ = halves * one_panel;
+  const uint64_t per_chunk = std::max<uint64_t>(1, kCopyChunkBytes / panel_bytes_);
+  // The rows of 8 from `first` on, if there are any.
+  const auto pack = [&](uint64_t first, uint8_t* to) {
+    if (first >= rows()) return;
+    const uint32_t count = uint32_t(std::min<uint64_t>(kPanelRows, rows() - first));
+    repack_panel(tensor.type, tensor.data.data() + first * file_row_bytes, file_row_bytes, count,
+                 cols(), to);
+  };
   pool.parallel_for(chunk_count(panels, per_chunk), [&](uint32_t chunk) {
     const uint64_t begin = chunk * per_chunk;
     const uint64_t end = std::min<uint64_t>(panels, begin + per_chunk);
+    std::vector<uint8_t> apart(twins_ ? panel_bytes_ : 0);
     for (uint64_t p = begin; p < end; ++p) {
-      const uint32_t first = uint32_t(p * kPanelRows);
-      const uint32_t count = std::min(kPanelRows, rows() - first);
-      repack_panel(tensor.type, tensor.data.data() + first * file_row_bytes, file_row_bytes, count,
-                   cols(), memory_.data() + p * one_panel);
+      uint8_t* to = memory_.data() + p * panel_bytes_;
+      if (!twins_) {
+        pack(p * kPanelRows, to);
+        continue;
+      }
+      std::fill(apart.begin(), apart.end(), uint8_t{0});
+      pack(p * kTwinRows, apart.data());
+      pack(p * kTwinRows + kPanelRows, apart.data() + one_panel);
+      make_twin(type_, apart.data(), apart.data() + one_panel, cols(), to);
     }
-    const uint64_t read_from = begin * kPanelRows * file_row_bytes;
-    const uint64_t read_to = std::min<uint64_t>(end * kPanelRows, rows()) * file_row_bytes;
+    const uint64_t read_from = begin * panel_rows() * file_row_bytes;
+    const uint64_t read_to = std::min<uint64_t>(end * panel_rows(), rows()) * file_row_bytes;
     if (tensor.done_with) tensor.done_with(tensor.data.subspan(read_from, read_to - read_from));
   });
   return {};
@@ -104,7 +118,7 @@ void CpuWeight::read_row(uint32_t row, std::span<float> out, std::span<uint8_t> 
     return;
   }
   WEFT_ASSERT(scratch.size() >= row_bytes_);
-  unpack_row(type_, panel(row / kPanelRows), row % kPanelRows, cols(), scratch.data());
+  unpack_row(type_, panel(row / panel_rows()), twins_, row % panel_rows(), cols(), scratch.data());
   model::dequantize(type_, {scratch.data(), row_bytes_}, out);
 }
 

@@ -7,6 +7,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/cpu/mapped_memory.h"
+#include "kernels/cpu/panel.h"
 #include "kernels/cpu/thread_pool.h"
 
 namespace weft::kernels {
@@ -14,17 +15,19 @@ namespace weft::kernels {
 class CpuWeight final : public Weight {
  public:
   // Copies the tensor in, repacking on all threads of the pool. A look-up tensor of one row (a
-  // norm) becomes F32. kInvalid if type, shape and data do not fit, kExhausted without memory.
+  // norm) becomes F32. With `twins`, panels are in pairs (panel.h), the last one with zeros if
+  // need be. kInvalid if type, shape and data do not fit, kExhausted without memory.
   static Result<std::unique_ptr<CpuWeight>> load(const TensorView& tensor, WeightUse use,
-                                                 ThreadPool& pool);
+                                                 ThreadPool& pool, bool twins);
 
   uint64_t bytes() const override { return memory_.size(); }
   // What it is kept as.
   model::TensorType type() const { return type_; }
   bool has_panels() const { return panel_bytes_ != 0; }
 
+  // Only with panels: what products read, panels or twins.
+  uint32_t panel_rows() const { return twins_ ? kTwinRows : kPanelRows; }
   uint64_t panel_bytes() const { return panel_bytes_; }
-  // Only with panels.
   const uint8_t* panel(uint32_t index) const { return memory_.data() + index * panel_bytes_; }
   // Values of a look-up tensor of type F32, [rows * cols].
   std::span<const float> values() const;
@@ -34,8 +37,9 @@ class CpuWeight final : public Weight {
   uint64_t row_bytes() const { return row_bytes_; }
 
  private:
-  CpuWeight(const TensorView& tensor, uint64_t row_bytes)
-      : Weight(tensor.rows, tensor.cols), type_(tensor.type), row_bytes_(row_bytes) {}
+  CpuWeight(const TensorView& tensor, uint64_t row_bytes, bool twins)
+      : Weight(tensor.rows, tensor.cols), type_(tensor.type), row_bytes_(row_bytes),
+        twins_(twins) {}
   void keep_as(model::TensorType type);
   Result<> load_panels(const TensorView& tensor, ThreadPool& pool);
   Result<> load_rows(const TensorView& tensor, ThreadPool& pool);
@@ -43,6 +47,7 @@ class CpuWeight final : public Weight {
 
   model::TensorType type_;
   uint64_t row_bytes_;
+  const bool twins_;
   uint64_t panel_bytes_ = 0;  // 0: the file's rows
   MappedMemory memory_;
 };

@@ -17,13 +17,28 @@
 #undef _mm512_madd_epi16
 #define _mm512_madd_epi16 simde_mm512_madd_epi16
 
-// And has not this one.
+// And older ones have not these.
 static inline __m512 weft_emulated_cvtph_ps(__m256i halves) {
   const __m256 low = _mm256_cvtph_ps(_mm256_castsi256_si128(halves));
   const __m256 high = _mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1));
   return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
 }
+#undef _mm512_cvtph_ps
 #define _mm512_cvtph_ps weft_emulated_cvtph_ps
+static inline __m512 weft_emulated_cvtepi32_ps(__m512i words) {
+  const __m256 low = _mm256_cvtepi32_ps(_mm512_castsi512_si256(words));
+  const __m256 high = _mm256_cvtepi32_ps(_mm512_extracti64x4_epi64(words, 1));
+  return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+}
+#undef _mm512_cvtepi32_ps
+#define _mm512_cvtepi32_ps weft_emulated_cvtepi32_ps
+static inline __m512i weft_emulated_srai_epi32(__m512i words, unsigned bits) {
+  const __m256i low = _mm256_srai_epi32(_mm512_castsi512_si256(words), int(bits));
+  const __m256i high = _mm256_srai_epi32(_mm512_extracti64x4_epi64(words, 1), int(bits));
+  return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+#undef _mm512_srai_epi32
+#define _mm512_srai_epi32 weft_emulated_srai_epi32
 
 // AVX-VNNI's names; SIMDe has the same operations by AVX512-VL's.
 #define _mm256_dpbusd_avx_epi32 simde_mm256_dpbusd_epi32

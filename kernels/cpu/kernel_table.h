@@ -31,17 +31,20 @@ struct ActivationBlock256 {
 };
 static_assert(sizeof(ActivationBlock256) == 320);
 
-// Rows of x that one tile of a product takes at most.
-inline constexpr uint32_t kTileRows = 4;
+// Rows of x that one tile of a product takes at most: see KernelTable::tile_rows.
+inline constexpr uint32_t kTileRowsMax = 8;
+// Of loops that take a panel, and of those that take a twin (kernels/cpu/panel.h).
+inline constexpr uint32_t kPanelTileRows = 4;
+inline constexpr uint32_t kTwinTileRows = 8;
 
-// out[r, lane] = sum over k of x[r, k] * panel[lane, k], for the 8 lanes of one panel.
-// The order of the sum depends on k only: any number of rows gives the same bits per row.
+// out[r, lane] = sum over k of x[r, k] * panel[lane, k], for the 8 lanes of a panel or the 16 of a
+// twin. The order of the sum depends on k only: any number of rows gives the same bits per row.
 struct MatmulTile {
-  const uint8_t* panel;  // kernels/cpu/panel.h
+  const uint8_t* panel;  // or a twin
   const uint8_t* x;      // rows of floats, ActivationBlock32 or ActivationBlock256
   uint64_t x_stride;     // bytes from row to row
   uint32_t cols;
-  float* out;           // 8 floats for each row
+  float* out;           // a float of each lane for each row
   uint64_t out_stride;  // floats from row to row
 };
 using MatmulFunction = void (*)(const MatmulTile& tile, uint32_t x_rows);
@@ -106,6 +109,8 @@ static inline QuantizedPage quantized_page(uint32_t head_dim, uint32_t value_str
 
 struct KernelTable {
   const char* name;
+  bool takes_twins;    // the products below take twins, not panels
+  uint32_t tile_rows;  // of x that they take at most, kTileRowsMax or less
 
   MatmulFunction matmul_f32, matmul_f16, matmul_bf16;    // x: floats
   MatmulFunction matmul_q8_0, matmul_q4_0;               // x: ActivationBlock32

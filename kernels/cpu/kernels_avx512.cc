@@ -61,6 +61,8 @@ const KernelTable* avx512_kernels() {
   static const KernelTable kTable = [] {
     KernelTable table = *avx2_kernels();
     table.name = "avx512";
+    table.takes_twins = true;
+    table.tile_rows = kTwinTileRows;
     set_dot_products<Avx512>(table);
     set_float_products(table);
     set_attention(table);

@@ -162,6 +162,7 @@ void add_to(float* x, const float* y, size_t count) {
 
 KernelTable float_loops() {
   KernelTable table{};
+  table.tile_rows = kPanelTileRows;
   table.matmul_f32 = matmul_f32;
   table.matmul_f16 = matmul_f16;
   table.matmul_bf16 = matmul_bf16;

@@ -100,6 +100,8 @@ void add(float* x, const float* y, size_t count) {
 const KernelTable& scalar_kernels() {
   static const KernelTable table = {
       .name = "scalar",
+      .takes_twins = false,
+      .tile_rows = kPanelTileRows,
       .matmul_f32 = scalar::matmul_f32,
       .matmul_f16 = scalar::matmul_f16,
       .matmul_bf16 = scalar::matmul_bf16,

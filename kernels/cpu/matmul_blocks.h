@@ -27,30 +27,44 @@ using Q4_K = BlockOf256<1152>;
 using Q5_K = BlockOf256<1408>;
 using Q6_K = BlockOf256<1680>;
 
-// One tile, by a `Kind` of block: one of the above, and
+// One panel at a time, a lane of a Float8 for each of its rows.
+struct OnePanel {
+  static constexpr uint32_t kPanels = 1;
+  using Floats = Float8;
+  static inline void store(float* to, Floats v) { store8(to, v); }
+};
+
+// One tile, by a `Kind` of block: one of the above, with
+//   kPanels                             1, or 2: it takes twins
+//   Floats, store(to, floats)           a float for each lane
 //   Rows<R>                             made of the tile: how its R rows of x are read
-//   add_block(block, b, rows, totals)   adds block b of the panel to totals[R]
+//   add_block(block, b, rows, totals)   adds block b of the panel or twin to totals[R]
 // Flat, so that the totals stay in registers from block to block.
 template <class Kind, int R>
 [[gnu::flatten]] void block_tile(const MatmulTile& tile) {
   typename Kind::template Rows<R> rows(tile);
-  Float8 totals[R];
-  for (int r = 0; r < R; ++r) totals[r] = splat(0);
-  for (uint32_t b = 0; b < tile.cols / Kind::kColumns; ++b) {
-    const uint8_t* block = tile.panel + uint64_t{b} * Kind::kBytes;
-    prefetch_ahead(block, Kind::kBytes);
+  typename Kind::Floats totals[R] = {};
+  const uint8_t* block = tile.panel;
+  for (uint32_t b = 0; b < tile.cols / Kind::kColumns; ++b, block += Kind::kPanels * Kind::kBytes) {
+    prefetch_ahead(block, Kind::kPanels * Kind::kBytes);
     Kind::add_block(block, b, rows, totals);
   }
-  for (int r = 0; r < R; ++r) store8(tile.out + uint64_t(r) * tile.out_stride, totals[r]);
+  for (int r = 0; r < R; ++r) Kind::store(tile.out + uint64_t(r) * tile.out_stride, totals[r]);
 }
 
 // A table's product: one row of x by `One`, more by `More`.
 template <class One, class More = One>
 void block_product(const MatmulTile& tile, uint32_t x_rows) {
-  static constexpr void (*kTiles[])(const MatmulTile&) = {block_tile<One, 1>, block_tile<More, 2>,
-                                                          block_tile<More, 3>, block_tile<More, 4>};
-  static_assert(sizeof kTiles / sizeof kTiles[0] == kTileRows);
-  kTiles[x_rows - 1](tile);
+  if constexpr (One::kPanels == 2) {
+    static constexpr void (*kTiles[kTwinTileRows])(const MatmulTile&) = {
+        block_tile<One, 1>,  block_tile<More, 2>, block_tile<More, 3>, block_tile<More, 4>,
+        block_tile<More, 5>, block_tile<More, 6>, block_tile<More, 7>, block_tile<More, 8>};
+    kTiles[x_rows - 1](tile);
+  } else {
+    static constexpr void (*kTiles[kPanelTileRows])(const MatmulTile&) = {
+        block_tile<One, 1>, block_tile<More, 2>, block_tile<More, 3>, block_tile<More, 4>};
+    kTiles[x_rows - 1](tile);
+  }
 }
 
 }  // namespace

@@ -6,31 +6,31 @@
 // (matmul_blocks.h).
 //
 // V says what a set does:
+//   kPanels, Floats, store(to, floats)   see matmul_blocks.h
 //   Vec                     a vector; & | ^ work on its bits
-//   kGroups                 groups of 4 columns that it holds side by side (panel.h)
 //   zero(), bytes(b)        all bits 0, all bytes b
-//   load(groups)            kGroups groups of a panel, a row's words side by side
-//   words(eight)            one word per row, in each of the row's lanes
-//   columns(x)              4 * kGroups bytes of activations, the same for each row
+//   load(block, at)         the group of 4 columns at this byte of a panel block: a word each row
+//   columns(x)              4 bytes of activations, the same for each row
 //   shift_right(v, bits)    by 16 bits each; bits that cross into another byte are to be masked
-//   align_bits(v, g, step)  bit g of each byte, in a row's second lane bit g + step, moved to bit 4
-//   dot(acc, codes, x)      acc plus codes (unsigned) times x; at most 4 * kGroups columns a row
+//   align_bits(v, first)    bit `first` of each byte moved to bit 4; other bits are to be masked
+//   dot(acc, codes, x)      acc plus codes (unsigned) times x, 4 columns a row
 //   kDotColumns, kSumMax    columns that a dot adds to one sum of acc; the sum's bound before
 //   scale(words, i)         byte i of each word in the shape that scaled wants; signed_scale too
 //   scaled(sums, acc, s)    sums plus acc times s, in 32 bits
 //   total(acc)              acc in 32 bits
-//   pairs(words, first)     bytes as 16 bits, of pairs first .. first + kGroups - 1, for add_pairs;
-//                           of words' two pairs the one that is first % 2 where kGroups is 1
+//   pairs(words, i)         the bytes of pair i (of two) of each word as 16 bits, for add_pairs;
+//                           signed_pairs too
 //   add_pairs(s, p, x)      32-bit sums plus products of pairs of 16 bits
 //   SignedCodes, signed_codes(v), signed_dot(acc, codes, x)   the same for int8 codes; acc is in 32
 //                           bits, and too large by sum(x) << kSignedOffsetBits if that is not 0
-//   fold(sums)              a row's lanes added: 8 sums
+//   subtract(a, b), shift_left(v, bits), splat(n)   of 32 bits each
+//   halves(block, at), floats(v)   a half of each row, a 32-bit integer of each row, as floats
+//   multiply(f, x), fused_add(sum, f, g), fused_subtract(sum, f, g)
 //
 // Everything is in an unnamed namespace: see kernel_table.h.
 #pragma once
 
 #include "kernels/cpu/matmul_blocks.h"
-#include "kernels/cpu/simd_avx2.h"
 
 namespace weft::kernels {
 namespace {
@@ -46,15 +46,14 @@ struct DotRows {
 };
 
 // What the kinds of block below share.
-template <class Block>
-struct Dot : Block {
+template <class V, class Block>
+struct Dot : V, Block {
   template <int R>
   using Rows = DotRows<typename Block::X, R>;
 };
 
-// Vectors of 16 columns: half of 32, as nibbles are packed.
-template <typename V>
-constexpr int kHalf = 4 / V::kGroups;
+// Groups of 16 columns: half of 32, as nibbles are packed.
+constexpr int kHalf = 4;
 
 // How many dots a sum of codes up to `code_max` can take.
 template <typename V>
@@ -62,10 +61,10 @@ constexpr int dots_max(int code_max) {
   return int(V::kSumMax / (V::kDotColumns * code_max * 127));
 }
 
-// Low (0) or high (1) nibbles of 16 columns.
+// Low (0) or high (1) nibbles of group i.
 template <typename V>
-inline typename V::Vec nibbles(const uint8_t* packed, int i, int half) {
-  const typename V::Vec both = V::load(packed + 32 * V::kGroups * i);
+inline typename V::Vec nibbles(const uint8_t* block, int packed_at, int i, int half) {
+  const typename V::Vec both = V::load(block, packed_at + 32 * i);
   return (half == 0 ? both : V::shift_right(both, 4)) & V::bytes(15);
 }
 
@@ -79,20 +78,20 @@ struct BlockSums {
     for (int r = 0; r < R; ++r) sums[r] = V::zero();
   }
 
-  // Adds 32 columns from `column` on, under one scale. codes(i, half) are vector i of each half.
+  // Adds 32 columns from `column` on, under one scale. codes(i, half) are group i of each half.
   template <int kCodeMax, class Codes>
   inline void add_32(const Codes& codes, const DotRows<ActivationBlock256, R>& rows, uint32_t b,
                      int column, Vec scale) {
-    static_assert(dots_max<V>(kCodeMax) >= kHalf<V>);
-    constexpr bool kApart = dots_max<V>(kCodeMax) < 2 * kHalf<V>;
+    static_assert(dots_max<V>(kCodeMax) >= kHalf);
+    constexpr bool kApart = dots_max<V>(kCodeMax) < 2 * kHalf;
     Vec low[R], high[R];
     for (int r = 0; r < R; ++r) low[r] = high[r] = V::zero();
 #pragma GCC unroll 4
-    for (int i = 0; i < kHalf<V>; ++i) {
+    for (int i = 0; i < kHalf; ++i) {
       const Vec first = codes(i, 0);
       const Vec second = codes(i, 1);
       for (int r = 0; r < R; ++r) {
-        const int8_t* x = rows.x[r][b].codes + column + 4 * V::kGroups * i;
+        const int8_t* x = rows.x[r][b].codes + column + 4 * i;
         Vec& other = kApart ? high[r] : low[r];
         low[r] = V::dot(low[r], first, V::columns(x));
         other = V::dot(other, second, V::columns(x + 16));
@@ -113,12 +112,12 @@ struct BlockSums {
     Vec acc[R];
     for (int r = 0; r < R; ++r) acc[r] = V::zero();
 #pragma GCC unroll 4
-    for (int i = 0; i < kHalf<V>; ++i) {
+    for (int i = 0; i < kHalf; ++i) {
       for (int r = 0; r < R; ++r) {
-        const int8_t* x = rows.x[r][b].codes + column + 4 * V::kGroups * i;
+        const int8_t* x = rows.x[r][b].codes + column + 4 * i;
         acc[r] = V::dot(acc[r], codes[i], V::columns(x));
       }
-      if ((i + 1) % kRun != 0 && i + 1 != kHalf<V>) continue;
+      if ((i + 1) % kRun != 0 && i + 1 != kHalf) continue;
       for (int r = 0; r < R; ++r) {
         sums[r] = V::scaled(sums[r], acc[r], scale);
         acc[r] = V::zero();
@@ -131,21 +130,21 @@ struct BlockSums {
 template <typename V>
 struct DotScales {
   typename V::Vec scales[8];
-  typename V::Vec mins[4 / V::kGroups];
+  typename V::Vec mins[4];  // pairs
 
   explicit DotScales(const uint8_t* block) {
     using Vec = typename V::Vec;
     const Vec six_bits = V::bytes(63);
-    const Vec w0 = V::words(block + kKScalesAt);
-    const Vec w1 = V::words(block + kKScalesAt + 32);
-    const Vec w2 = V::words(block + kKScalesAt + 64);
+    const Vec w0 = V::load(block, kKScalesAt);
+    const Vec w1 = V::load(block, kKScalesAt + 32);
+    const Vec w2 = V::load(block, kKScalesAt + 64);
     const Vec scale_words[2] = {w0 & six_bits, w1 & six_bits};
     const Vec min_words[2] = {(V::shift_right(w0, 6) & V::bytes(0x03)) |
                                   (V::shift_right(w1, 4) & V::bytes(0x0c)) |
                                   (V::shift_right(w2, 2) & V::bytes(0x30)),
                               w2 & six_bits};
     for (int s = 0; s < 8; ++s) scales[s] = V::scale(scale_words[s / 4], s % 4);
-    for (int i = 0; i < 4; i += V::kGroups) mins[i / V::kGroups] = V::pairs(min_words[i / 2], i);
+    for (int i = 0; i < 4; ++i) mins[i] = V::pairs(min_words[i / 2], i % 2);
   }
 };
 
@@ -153,33 +152,33 @@ struct DotScales {
 template <typename V, int R>
 inline void add_k_block(const uint8_t* block, const DotScales<V>& k,
                         const BlockSums<V, R>& block_sums,
-                        const DotRows<ActivationBlock256, R>& rows, uint32_t b, Float8* totals) {
-  const __m256 d = load_halves(block);
-  const __m256 dmin = load_halves(block + 16);
+                        const DotRows<ActivationBlock256, R>& rows, uint32_t b,
+                        typename V::Floats* totals) {
+  const auto d = V::halves(block, 0);
+  const auto dmin = V::halves(block, 16);
   for (int r = 0; r < R; ++r) {
     const ActivationBlock256& x = rows.x[r][b];
     typename V::Vec offsets = V::zero();
-    for (int i = 0; i < 4; i += V::kGroups) {
-      offsets = V::add_pairs(offsets, k.mins[i / V::kGroups], V::columns(x.sums32 + 2 * i));
+    for (int i = 0; i < 4; ++i) {
+      offsets = V::add_pairs(offsets, k.mins[i], V::columns(x.sums32 + 2 * i));
     }
-    const __m256 sum = _mm256_cvtepi32_ps(V::fold(block_sums.sums[r]));
-    const __m256 offset = _mm256_cvtepi32_ps(V::fold(offsets));
-    const __m256 x_scale = _mm256_broadcast_ss(&x.scale);
-    totals[r] = _mm256_fmadd_ps(sum, _mm256_mul_ps(d, x_scale), totals[r]);
-    totals[r] = _mm256_fnmadd_ps(offset, _mm256_mul_ps(dmin, x_scale), totals[r]);
+    const auto sum = V::floats(block_sums.sums[r]);
+    totals[r] = V::fused_add(totals[r], sum, V::multiply(d, x.scale));
+    totals[r] = V::fused_subtract(totals[r], V::floats(offsets), V::multiply(dmin, x.scale));
   }
 }
 
 template <typename V>
-struct DotQ4K : Dot<Q4_K> {
+struct DotQ4K : Dot<V, Q4_K> {
   template <int R>
-  static inline void add_block(const uint8_t* block, uint32_t b, const Rows<R>& rows,
-                               Float8* totals) {
+  static inline void add_block(const uint8_t* block, uint32_t b,
+                               const DotRows<ActivationBlock256, R>& rows,
+                               typename V::Floats* totals) {
     const DotScales<V> k(block);
     BlockSums<V, R> sums;
     for (int s = 0; s < 8; ++s) {
-      const uint8_t* packed = block + kKNibblesAt + 128 * s;
-      const auto codes = [&](int i, int half) { return nibbles<V>(packed, i, half); };
+      const int packed = kKNibblesAt + 128 * s;
+      const auto codes = [&](int i, int half) { return nibbles<V>(block, packed, i, half); };
       sums.template add_32<15>(codes, rows, b, 32 * s, k.scales[s]);
     }
     add_k_block<V, R>(block, k, sums, rows, b, totals);
@@ -187,20 +186,21 @@ struct DotQ4K : Dot<Q4_K> {
 };
 
 template <typename V>
-struct DotQ5K : Dot<Q5_K> {
+struct DotQ5K : Dot<V, Q5_K> {
   template <int R>
-  static inline void add_block(const uint8_t* block, uint32_t b, const Rows<R>& rows,
-                               Float8* totals) {
+  static inline void add_block(const uint8_t* block, uint32_t b,
+                               const DotRows<ActivationBlock256, R>& rows,
+                               typename V::Floats* totals) {
     using Vec = typename V::Vec;
     const DotScales<V> k(block);
     BlockSums<V, R> sums;
     for (int s = 0; s < 8; ++s) {
-      const uint8_t* packed = block + kKNibblesAt + 128 * s;
+      const int packed = kKNibblesAt + 128 * s;
       // Bit g of a byte is the fifth bit of the byte's code in group g.
-      const Vec fifth = V::words(block + kQ5HighAt + 32 * s);
+      const Vec fifth = V::load(block, kQ5HighAt + 32 * s);
       const auto codes = [&](int i, int half) {
-        const int group = V::kGroups * i + 4 * half;
-        return nibbles<V>(packed, i, half) | (V::align_bits(fifth, group, 1) & V::bytes(16));
+        const Vec high = V::align_bits(fifth, i + 4 * half) & V::bytes(16);
+        return nibbles<V>(block, packed, i, half) | high;
       };
       sums.template add_32<31>(codes, rows, b, 32 * s, k.scales[s]);
     }
@@ -212,112 +212,110 @@ struct DotQ5K : Dot<Q5_K> {
 template <typename V>
 struct DotScales6 {
   typename V::Vec scales[16];
-  typename V::Vec pairs[8 / V::kGroups];
+  typename V::Vec pairs[8];
 
   explicit DotScales6(const uint8_t* block) {
     for (int word = 0; word < 4; ++word) {
-      const typename V::Vec four = V::words(block + kQ6ScalesAt + 32 * word);
+      const typename V::Vec four = V::load(block, kQ6ScalesAt + 32 * word);
       for (int i = 0; i < 4; ++i) scales[4 * word + i] = V::signed_scale(four, i);
-      for (int i = 0; i < 2; i += V::kGroups) {
-        pairs[(2 * word + i) / V::kGroups] = V::signed_pairs(four, i);
-      }
+      for (int i = 0; i < 2; ++i) pairs[2 * word + i] = V::signed_pairs(four, i);
     }
   }
 };
 
 template <typename V>
-struct DotQ6K : Dot<Q6_K> {
+struct DotQ6K : Dot<V, Q6_K> {
   template <int R>
-  static inline void add_block(const uint8_t* block, uint32_t b, const Rows<R>& rows,
-                               Float8* totals) {
+  static inline void add_block(const uint8_t* block, uint32_t b,
+                               const DotRows<ActivationBlock256, R>& rows,
+                               typename V::Floats* totals) {
     using Vec = typename V::Vec;
     const DotScales6<V> k(block);
     BlockSums<V, R> sums;
     for (int s = 0; s < 8; ++s) {
       for (int half = 0; half < 2; ++half) {
         // Bits 2g and 2g + 1 of a byte are the upper ones of its code in group g of this half.
-        const Vec upper = V::words(block + kQ6HighAt + 64 * s + 32 * half);
-        Vec codes[kHalf<V>];
+        const Vec upper = V::load(block, kQ6HighAt + 64 * s + 32 * half);
+        Vec codes[kHalf];
 #pragma GCC unroll 4
-        for (int i = 0; i < kHalf<V>; ++i) {
-          codes[i] = nibbles<V>(block + kQ6NibblesAt + 128 * s, i, half) |
-                     (V::align_bits(upper, 2 * V::kGroups * i, 2) & V::bytes(0x30));
+        for (int i = 0; i < kHalf; ++i) {
+          codes[i] = nibbles<V>(block, kQ6NibblesAt + 128 * s, i, half) |
+                     (V::align_bits(upper, 2 * i) & V::bytes(0x30));
         }
         sums.template add_16<63>(codes, rows, b, 32 * s + 16 * half, k.scales[2 * s + half]);
       }
     }
-    const __m256 d = load_halves(block);
+    const auto d = V::halves(block, 0);
     for (int r = 0; r < R; ++r) {
       // The stored codes are 32 more than the values.
       const ActivationBlock256& x = rows.x[r][b];
       Vec offsets = V::zero();
-      for (int i = 0; i < 8; i += V::kGroups) {
-        offsets = V::add_pairs(offsets, k.pairs[i / V::kGroups], V::columns(x.sums16 + 2 * i));
+      for (int i = 0; i < 8; ++i) {
+        offsets = V::add_pairs(offsets, k.pairs[i], V::columns(x.sums16 + 2 * i));
       }
-      const __m256i offset = _mm256_slli_epi32(V::fold(offsets), 5);
-      const __m256i sum = _mm256_sub_epi32(V::fold(sums.sums[r]), offset);
-      const __m256 scale = _mm256_mul_ps(d, _mm256_broadcast_ss(&x.scale));
-      totals[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, totals[r]);
+      const Vec sum = V::subtract(sums.sums[r], V::shift_left(offsets, 5));
+      totals[r] = V::fused_add(totals[r], V::floats(sum), V::multiply(d, x.scale));
     }
   }
 };
 
 // Adds one block of 32: `sum` less what an offset of 1 << offset_bits in every code adds to it.
-inline __m256 add_block_32(__m256 totals, __m256 d, const ActivationBlock32& x, __m256i sum,
-                           int offset_bits) {
-  if (offset_bits > 0) {
-    sum = _mm256_sub_epi32(sum, _mm256_slli_epi32(_mm256_set1_epi32(x.sum), offset_bits));
-  }
-  const __m256 scale = _mm256_mul_ps(d, _mm256_broadcast_ss(&x.scale));
-  return _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, totals);
+template <typename V>
+inline typename V::Floats add_block_32(typename V::Floats totals, typename V::Floats d,
+                                       const ActivationBlock32& x, typename V::Vec sum,
+                                       int offset_bits) {
+  if (offset_bits > 0) sum = V::subtract(sum, V::shift_left(V::splat(x.sum), offset_bits));
+  return V::fused_add(totals, V::floats(sum), V::multiply(d, x.scale));
 }
 
 template <typename V>
-struct DotQ40 : Dot<Q4_0> {
+struct DotQ40 : Dot<V, Q4_0> {
   template <int R>
-  static inline void add_block(const uint8_t* block, uint32_t b, const Rows<R>& rows,
-                               Float8* totals) {
+  static inline void add_block(const uint8_t* block, uint32_t b,
+                               const DotRows<ActivationBlock32, R>& rows,
+                               typename V::Floats* totals) {
     using Vec = typename V::Vec;
-    static_assert(dots_max<V>(15) >= 2 * kHalf<V>);
+    static_assert(dots_max<V>(15) >= 2 * kHalf);
     Vec acc[R];
     for (int r = 0; r < R; ++r) acc[r] = V::zero();
 #pragma GCC unroll 4
-    for (int i = 0; i < kHalf<V>; ++i) {
-      const Vec low = nibbles<V>(block + kSmallCodesAt, i, 0);
-      const Vec high = nibbles<V>(block + kSmallCodesAt, i, 1);
+    for (int i = 0; i < kHalf; ++i) {
+      const Vec low = nibbles<V>(block, kSmallCodesAt, i, 0);
+      const Vec high = nibbles<V>(block, kSmallCodesAt, i, 1);
       for (int r = 0; r < R; ++r) {
-        const int8_t* x = rows.x[r][b].codes + 4 * V::kGroups * i;
+        const int8_t* x = rows.x[r][b].codes + 4 * i;
         acc[r] = V::dot(acc[r], low, V::columns(x));
         acc[r] = V::dot(acc[r], high, V::columns(x + 16));
       }
     }
-    const __m256 d = load_halves(block);
+    const auto d = V::halves(block, 0);
     for (int r = 0; r < R; ++r) {
       // The stored codes are 8 more than the values.
-      totals[r] = add_block_32(totals[r], d, rows.x[r][b], V::fold(V::total(acc[r])), 3);
+      totals[r] = add_block_32<V>(totals[r], d, rows.x[r][b], V::total(acc[r]), 3);
     }
   }
 };
 
 template <typename V>
-struct DotQ80 : Dot<Q8_0> {
+struct DotQ80 : Dot<V, Q8_0> {
   template <int R>
-  static inline void add_block(const uint8_t* block, uint32_t b, const Rows<R>& rows,
-                               Float8* totals) {
+  static inline void add_block(const uint8_t* block, uint32_t b,
+                               const DotRows<ActivationBlock32, R>& rows,
+                               typename V::Floats* totals) {
     typename V::Vec acc[R];
     for (int r = 0; r < R; ++r) acc[r] = V::zero();
 #pragma GCC unroll 8
-    for (int i = 0; i < 2 * kHalf<V>; ++i) {
+    for (int i = 0; i < 2 * kHalf; ++i) {
       const typename V::SignedCodes codes =
-          V::signed_codes(V::load(block + kSmallCodesAt + 32 * V::kGroups * i));
+          V::signed_codes(V::load(block, kSmallCodesAt + 32 * i));
       for (int r = 0; r < R; ++r) {
-        const int8_t* x = rows.x[r][b].codes + 4 * V::kGroups * i;
+        const int8_t* x = rows.x[r][b].codes + 4 * i;
         acc[r] = V::signed_dot(acc[r], codes, V::columns(x));
       }
     }
-    const __m256 d = load_halves(block);
+    const auto d = V::halves(block, 0);
     for (int r = 0; r < R; ++r) {
-      totals[r] = add_block_32(totals[r], d, rows.x[r][b], V::fold(acc[r]), V::kSignedOffsetBits);
+      totals[r] = add_block_32<V>(totals[r], d, rows.x[r][b], acc[r], V::kSignedOffsetBits);
     }
   }
 };

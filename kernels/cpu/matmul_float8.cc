@@ -39,8 +39,8 @@ void tile_float(const MatmulTile& tile) {
 
 template <typename Type>
 void matmul_float(const MatmulTile& tile, uint32_t x_rows) {
-  static constexpr void (*kTiles[])(const MatmulTile&) = {tile_float<Type, 1>, tile_float<Type, 2>,
-                                                          tile_float<Type, 3>, tile_float<Type, 4>};
+  static constexpr void (*kTiles[kPanelTileRows])(const MatmulTile&) = {
+      tile_float<Type, 1>, tile_float<Type, 2>, tile_float<Type, 3>, tile_float<Type, 4>};
   kTiles[x_rows - 1](tile);
 }
 

@@ -51,7 +51,7 @@ struct Products {
 
 // What the kinds of block below share.
 template <class Bytes, class Block>
-struct NeonBlock : Block {
+struct NeonBlock : Block, OnePanel {
   template <int R>
   using Rows = Products<Bytes, typename Block::X, R>;
 };

@@ -50,12 +50,12 @@ float product(TensorType type, const BlockParts& parts, const ActivationBlock256
 
 template <typename Block>
 void matmul_blocks(TensorType type, const MatmulTile& tile, uint32_t x_rows) {
-  WEFT_ASSERT(x_rows >= 1 && x_rows <= kTileRows);
+  WEFT_ASSERT(x_rows >= 1 && x_rows <= kPanelTileRows);
   const model::TensorTypeInfo& info = model::tensor_type_info(type);
   const uint32_t blocks = tile.cols / info.block_elements;
   BlockParts parts;
   for (uint32_t lane = 0; lane < kPanelRows; ++lane) {
-    float sums[kTileRows] = {};
+    float sums[kPanelTileRows] = {};
     for (uint64_t b = 0; b < blocks; ++b) {
       read_panel_block(type, tile.panel + b * info.block_bytes * kPanelRows, lane, parts);
       for (uint32_t r = 0; r < x_rows; ++r) {

@@ -12,6 +12,8 @@ using model::TensorType;
 
 constexpr uint32_t kGroupStride = 32;  // from one 8 x 4 byte group to the next
 constexpr uint32_t kLaneBytes = 4;
+constexpr uint64_t kHalvesBytes = 16;  // a half for each row
+constexpr uint32_t kBlockBytesMax = 256;
 
 uint32_t load32(const uint8_t* from) {
   uint32_t value;
@@ -131,6 +133,14 @@ void pack_float_row(const uint8_t* row, uint32_t element_bytes, uint32_t lane, u
   }
 }
 
+// What a twin has of each panel in one piece, at this byte of a panel's block.
+uint64_t unit_bytes(TensorType type, uint64_t at) {
+  const model::TensorTypeInfo& info = model::tensor_type_info(type);
+  if (info.block_elements == 1) return uint64_t{info.block_bytes} * kPanelRows;
+  const bool two = type == TensorType::kQ4_K || type == TensorType::kQ5_K;  // d and dmin
+  return at < (two ? 2 : 1) * kHalvesBytes ? kHalvesBytes : kGroupStride;
+}
+
 }  // namespace
 
 bool is_quantized(TensorType type) {
@@ -160,19 +170,47 @@ void pack_panel(TensorType type, const uint8_t* rows, uint64_t row_bytes, uint32
   }
 }
 
-void unpack_row(TensorType type, const uint8_t* panel, uint32_t lane, uint32_t cols, uint8_t* row) {
-  const model::TensorTypeInfo& info = model::tensor_type_info(type);
-  if (info.block_elements == 1) {
-    const uint32_t size = info.block_bytes;
-    for (uint64_t k = 0; k < cols; ++k) {
-      std::memcpy(row + k * size, panel + (k * kPanelRows + lane) * size, size);
-    }
-    return;
+void make_twin(TensorType type, const uint8_t* first, const uint8_t* second, uint32_t cols,
+               uint8_t* twin) {
+  const uint64_t block_bytes = panel_bytes(type, model::tensor_type_info(type).block_elements);
+  for (uint64_t at = 0; at < panel_bytes(type, cols);) {
+    const uint64_t bytes = unit_bytes(type, at % block_bytes);
+    std::memcpy(twin + 2 * at, first + at, bytes);
+    std::memcpy(twin + 2 * at + bytes, second + at, bytes);
+    at += bytes;
   }
+}
+
+void block_of_twin(TensorType type, const uint8_t* twin, uint32_t half, uint64_t index,
+                   uint8_t* panel_block) {
+  const uint64_t block_bytes = panel_bytes(type, model::tensor_type_info(type).block_elements);
+  const uint8_t* block = twin + 2 * index * block_bytes;
+  for (uint64_t at = 0; at < block_bytes;) {
+    const uint64_t bytes = unit_bytes(type, at);
+    std::memcpy(panel_block + at, block + 2 * at + half * bytes, bytes);
+    at += bytes;
+  }
+}
+
+void unpack_row(TensorType type, const uint8_t* panel, bool is_twin, uint32_t lane, uint32_t cols,
+                uint8_t* row) {
+  const model::TensorTypeInfo& info = model::tensor_type_info(type);
+  uint8_t taken[kPanelRows * kBlockBytesMax];
+  WEFT_ASSERT(info.block_bytes <= kBlockBytesMax);
   BlockParts parts;
   for (uint64_t b = 0; b < cols / info.block_elements; ++b) {
-    read_panel_block(type, panel + b * info.block_bytes * kPanelRows, lane, parts);
-    write_file_block(type, parts, row + b * info.block_bytes);
+    const uint8_t* block = panel + b * info.block_bytes * kPanelRows;
+    if (is_twin) {
+      block_of_twin(type, panel, lane / kPanelRows, b, taken);
+      block = taken;
+    }
+    uint8_t* to = row + b * info.block_bytes;
+    if (info.block_elements == 1) {
+      std::memcpy(to, block + lane % kPanelRows * info.block_bytes, info.block_bytes);
+    } else {
+      read_panel_block(type, block, lane % kPanelRows, parts);
+      write_file_block(type, parts, to);
+    }
   }
 }
 

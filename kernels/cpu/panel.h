@@ -14,6 +14,10 @@
 //          bits each for groups 0..3, then 4..7, of each sub-block
 //   F32, F16, BF16   per column 8 values
 //
+// An instruction set that takes 16 rows at once reads twins: two panels, a group of 32 bytes (of
+// halves: 16; of float types: a column) of the first, then the same one of the second. So what
+// begins at byte i of a panel begins at byte 2i of a twin.
+//
 // The 16 values of 6 bits (8 scales s, 8 mins m) of a row are kept in three 32-bit words:
 //   word 0 = s0..s3 | bits 0-1 of m0..m3 << 6 (per byte), word 1 = s4..s7 | bits 2-3 of m0..m3 <<
 //   6, word 2 = m4..m7 | bits 4-5 of m0..m3 << 6.
@@ -27,6 +31,7 @@
 namespace weft::kernels {
 
 inline constexpr uint32_t kPanelRows = 8;
+inline constexpr uint32_t kTwinRows = 2 * kPanelRows;
 inline constexpr uint32_t kBlockElementsMax = 256;
 
 // Where the parts of a panel block begin.
@@ -58,9 +63,15 @@ bool is_quantized(model::TensorType type);
 // Fills one zeroed panel from `row_count` (1..8) rows of the file's layout.
 void pack_panel(model::TensorType type, const uint8_t* rows, uint64_t row_bytes, uint32_t row_count,
                 uint32_t cols, uint8_t* panel);
-// Writes row `lane` of a panel back as the file's blocks, bit for bit what was packed.
-void unpack_row(model::TensorType type, const uint8_t* panel, uint32_t lane, uint32_t cols,
-                uint8_t* row);
+// Writes row `lane` of a panel (0..7), or of a twin (0..15), back as the file's blocks, bit for bit
+// what was packed.
+void unpack_row(model::TensorType type, const uint8_t* panel, bool is_twin, uint32_t lane,
+                uint32_t cols, uint8_t* row);
+// Puts two panels together, [2 * panel_bytes]; and takes block `index` of one of them out again.
+void make_twin(model::TensorType type, const uint8_t* first, const uint8_t* second, uint32_t cols,
+               uint8_t* twin);
+void block_of_twin(model::TensorType type, const uint8_t* twin, uint32_t half, uint64_t index,
+                   uint8_t* panel_block);
 // Takes row `lane` of one panel block apart (quantized types).
 void read_panel_block(model::TensorType type, const uint8_t* panel_block, uint32_t lane,
                       BlockParts& parts);

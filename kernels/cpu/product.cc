@@ -15,29 +15,30 @@ constexpr uint64_t kChunkBytesMax = 256 * 1024;
 constexpr uint32_t kStreamRowsMax = 8;
 constexpr uint64_t kChunksPerThread = 4;
 
-// Panels [begin, end) of a product, for `rows` of its rows from `row` on.
+// Panels [begin, end) of the weight for `rows` rows of x from `row` on: those of the panels' rows
+// that are the product's.
 void run_tiles(const Product& product, uint32_t begin, uint32_t end, uint32_t row, uint32_t rows) {
+  const uint32_t lanes = product.weight->panel_rows();
+  const uint32_t end_row = product.first_row + product.out_cols;
   for (uint32_t p = begin; p < end; ++p) {
-    const uint32_t lanes = std::min(kPanelRows, product.out_cols - p * kPanelRows);
-    float* out = product.out + uint64_t{row} * product.out_stride + p * kPanelRows;
-    MatmulTile tile{product.weight->panel(product.first_panel + p),
-                    product.x + row * product.x_stride,
-                    product.x_stride,
-                    product.weight->cols(),
-                    out,
+    const uint32_t from = std::max(p * lanes, product.first_row);
+    const uint32_t to = std::min((p + 1) * lanes, end_row);
+    float* out = product.out + from - product.first_row;
+    MatmulTile tile{product.weight->panel(p), product.x + row * product.x_stride, product.x_stride,
+                    product.weight->cols(), out + uint64_t{row} * product.out_stride,
                     product.out_stride};
-    if (lanes == kPanelRows && product.out_rows == nullptr) {
+    if (to - from == lanes && product.out_rows == nullptr) {
       product.function(tile, rows);
       continue;
     }
-    float apart[kTileRows * kPanelRows];
+    float apart[kTileRowsMax * kTwinRows];
     tile.out = apart;
-    tile.out_stride = kPanelRows;
+    tile.out_stride = lanes;
     product.function(tile, rows);
     for (uint32_t r = 0; r < rows; ++r) {
-      const uint64_t to = product.out_rows ? product.out_rows[row + r] : row + r;
-      std::copy_n(apart + r * kPanelRows, lanes,
-                  product.out + to * product.out_stride + p * kPanelRows);
+      const uint64_t out_row = product.out_rows ? product.out_rows[row + r] : row + r;
+      std::copy_n(apart + r * lanes + (from - p * lanes), to - from,
+                  out + out_row * product.out_stride);
     }
   }
 }
@@ -51,18 +52,17 @@ uint64_t product_chunk_bytes(uint64_t weight_bytes, uint32_t rows, uint32_t thre
 
 void ProductRun::clear() {
   products_.clear();
-  first_chunks_.clear();
-  panels_per_chunk_.clear();
   chunks_ = 0;
 }
 
 void ProductRun::add(const Product& product, uint64_t chunk_bytes) {
+  const uint32_t lanes = product.weight->panel_rows();
+  const uint32_t first = product.first_row / lanes;
+  const uint32_t end = (product.first_row + product.out_cols + lanes - 1) / lanes;
   const uint32_t per_chunk =
       uint32_t(std::max<uint64_t>(1, chunk_bytes / product.weight->panel_bytes()));
-  products_.push_back(product);
-  first_chunks_.push_back(chunks_);
-  panels_per_chunk_.push_back(per_chunk);
-  chunks_ += (product.panel_count + per_chunk - 1) / per_chunk;
+  products_.push_back({product, first, end, chunks_, per_chunk});
+  chunks_ += (end - first + per_chunk - 1) / per_chunk;
 }
 
 void ProductRun::run(ThreadPool& pool) {
@@ -70,13 +70,15 @@ void ProductRun::run(ThreadPool& pool) {
 }
 
 void ProductRun::run_chunk(uint32_t chunk) const {
-  const size_t index = size_t(std::upper_bound(first_chunks_.begin(), first_chunks_.end(), chunk) -
-                              first_chunks_.begin() - 1);
-  const Product& product = products_[index];
-  const uint32_t begin = (chunk - first_chunks_[index]) * panels_per_chunk_[index];
-  const uint32_t end = std::min(product.panel_count, begin + panels_per_chunk_[index]);
-  for (uint32_t row = 0; row < product.rows; row += kTileRows) {
-    run_tiles(product, begin, end, row, std::min(kTileRows, product.rows - row));
+  const auto after = [](uint32_t at, const Chunked& chunked) { return at < chunked.first_chunk; };
+  const Chunked& chunked =
+      *(std::upper_bound(products_.begin(), products_.end(), chunk, after) - 1);
+  const Product& product = chunked.product;
+  const uint32_t begin =
+      chunked.first_panel + (chunk - chunked.first_chunk) * chunked.panels_per_chunk;
+  const uint32_t end = std::min(chunked.end_panel, begin + chunked.panels_per_chunk);
+  for (uint32_t row = 0; row < product.rows; row += product.tile_rows) {
+    run_tiles(product, begin, end, row, std::min(product.tile_rows, product.rows - row));
   }
 }
 

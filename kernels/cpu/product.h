@@ -15,8 +15,8 @@ namespace weft::kernels {
 struct Product {
   const CpuWeight* weight;
   MatmulFunction function;
-  uint32_t first_panel, panel_count;
-  uint32_t out_cols;  // of the panels' rows, the last of which may be padding
+  uint32_t tile_rows;  // of x that the function takes at most
+  uint32_t first_row, out_cols;  // of the weight
   const uint8_t* x;   // prepared for the weight's type
   uint64_t x_stride;
   uint32_t rows;
@@ -35,9 +35,12 @@ class ProductRun {
  private:
   void run_chunk(uint32_t chunk) const;
 
-  std::vector<Product> products_;
-  std::vector<uint32_t> first_chunks_;  // of each product
-  std::vector<uint32_t> panels_per_chunk_;
+  struct Chunked {
+    Product product;
+    uint32_t first_panel, end_panel;
+    uint32_t first_chunk, panels_per_chunk;
+  };
+  std::vector<Chunked> products_;
   uint32_t chunks_ = 0;
 };
 

@@ -14,7 +14,10 @@ TEST(CpuWeight, TakesNoMoreMemoryThanTheFile) {
   for (const model::TensorType type : kAllTypes) {
     const Tensor tensor = make_tensor(type, 64, 512, random);
     for (const WeightUse use : {WeightUse::kMatmul, WeightUse::kLookup, WeightUse::kBoth}) {
-      EXPECT_EQ(CpuWeight::load(tensor.view(), use, *pool).value()->bytes(), tensor.data.size());
+      for (const bool twins : {false, true}) {
+        const auto weight = CpuWeight::load(tensor.view(), use, *pool, twins).value();
+        EXPECT_EQ(weight->bytes(), tensor.data.size());
+      }
     }
   }
 }
@@ -24,13 +27,15 @@ TEST(CpuWeight, ReadsRowsBackFromPanelsBitForBit) {
   const auto pool = ThreadPool::create(3).value();
   for (const model::TensorType type : kAllTypes) {
     const Tensor tensor = make_tensor(type, 1003, 256, random);
-    const auto weight = CpuWeight::load(tensor.view(), WeightUse::kBoth, *pool).value();
-    EXPECT_TRUE(weight->has_panels());
-    std::vector<float> row(256);
-    Bytes scratch(weight->row_bytes());
-    for (const uint32_t index : {0u, 7u, 8u, 500u, 1002u}) {
-      weight->read_row(index, row, scratch);
-      EXPECT_TRUE(std::equal(row.begin(), row.end(), tensor.values.begin() + index * 256));
+    for (const bool twins : {false, true}) {
+      const auto weight = CpuWeight::load(tensor.view(), WeightUse::kBoth, *pool, twins).value();
+      EXPECT_TRUE(weight->has_panels());
+      std::vector<float> row(256);
+      Bytes scratch(weight->row_bytes());
+      for (const uint32_t index : {0u, 7u, 8u, 500u, 1002u}) {
+        weight->read_row(index, row, scratch);
+        EXPECT_TRUE(std::equal(row.begin(), row.end(), tensor.values.begin() + index * 256));
+      }
     }
   }
 }
@@ -46,7 +51,7 @@ TEST(CpuWeight, LetsGoOfEveryByteOnceItIsRead) {
       const size_t begin = size_t(part.data() - tensor.data.data());
       for (size_t i = begin; i < begin + part.size(); ++i) times[i].fetch_add(1);
     };
-    ASSERT_TRUE(CpuWeight::load(view, use, *pool).ok());
+    ASSERT_TRUE(CpuWeight::load(view, use, *pool, true).ok());
     EXPECT_TRUE(std::all_of(times.begin(), times.end(), [](const auto& n) { return n == 1; }));
   }
 }
@@ -56,7 +61,7 @@ TEST(CpuWeight, ALookUpOfOneRowBecomesFloats) {
   const auto pool = ThreadPool::create(1).value();
   for (const model::TensorType type : kAllTypes) {
     const Tensor tensor = make_tensor(type, 1, 256, random);
-    const auto weight = CpuWeight::load(tensor.view(), WeightUse::kLookup, *pool).value();
+    const auto weight = CpuWeight::load(tensor.view(), WeightUse::kLookup, *pool, false).value();
     const std::span<const float> values = weight->values();
     EXPECT_TRUE(
         std::equal(values.begin(), values.end(), tensor.values.begin(), tensor.values.end()));

@@ -127,7 +127,7 @@ TEST(RepackedWeight, TakesTheMemoryThatIsSaid) {
     listed.elements = 512 * 64;
     listed.bytes = tensor.data.size();
     for (const WeightUse use : {WeightUse::kMatmul, WeightUse::kLookup, WeightUse::kBoth}) {
-      const auto weight = CpuWeight::load(tensor.view(), use, *pool).value();
+      const auto weight = CpuWeight::load(tensor.view(), use, *pool, false).value();
       EXPECT_EQ(weight->bytes(), kept_bytes(listed, use)) << info.name;
     }
   }
@@ -140,7 +140,7 @@ TEST(RepackedWeight, ALookUpReadsWhatAProductSees) {
     const Tensor tensor = make_tensor(type, 1003, 256, random);
     const std::vector<float> kept = kept_values(tensor);
     for (const WeightUse use : {WeightUse::kLookup, WeightUse::kBoth}) {
-      const auto weight = CpuWeight::load(tensor.view(), use, *pool).value();
+      const auto weight = CpuWeight::load(tensor.view(), use, *pool, false).value();
       std::vector<float> row(256);
       Bytes scratch(weight->row_bytes());
       for (const uint32_t index : {0u, 7u, 8u, 500u, 1002u}) {

@@ -12,6 +12,8 @@ using model::TensorType;
 
 // Of x: one for each way in which the backend multiplies.
 constexpr uint32_t kRowCounts[] = {1, 5, 17};
+constexpr TensorType kQuantized[] = {TensorType::kQ8_0, TensorType::kQ4_0, TensorType::kQ4_K,
+                                     TensorType::kQ5_K, TensorType::kQ6_K};
 
 TEST(VulkanBackend, SaysWhatItRunsOn) {
   WEFT_VULKAN_OR_SKIP(backend);
@@ -45,8 +47,7 @@ TEST(VulkanBackend, ProductsAreExactUpToFloatRoundingWhereInt8HoldsTheActivation
 TEST(VulkanBackend, ExtremeCodesScalesAndActivationsDoNotSaturate) {
   WEFT_VULKAN_OR_SKIP(backend);
   Random random(test::test_seed(62));
-  for (const TensorType type : {TensorType::kQ8_0, TensorType::kQ4_0, TensorType::kQ4_K,
-                                TensorType::kQ5_K, TensorType::kQ6_K}) {
+  for (const TensorType type : kQuantized) {
     for (const int fill : {0x00, 0x7f, 0x80, 0xff}) {
       const Tensor tensor = make_tensor(type, 16, 512, random, fill);
       const auto weight = backend->load(tensor.view(), WeightUse::kMatmul).value();
@@ -136,6 +137,36 @@ TEST(VulkanBackend, ProductsHaveTheSameBitsWithDotProductsOfBytesAndWithout) {
     }
   }
   EXPECT_EQ(dots->device().complaints(), 0u);
+}
+
+// Integers are exact in matrices too: sizes that no tile, no part and no step divides.
+TEST(VulkanBackend, ProductsHaveTheSameBitsInMatricesAndWithout) {
+  VulkanOptions options = vulkan_options();
+  const auto matrices = vulkan_backend(options);
+  options.matrices = VulkanOptions::Matrices::kNever;
+  options.tiles_on_cpu = false;
+  const auto plain = vulkan_backend(options);
+  if (!matrices) GTEST_SKIP() << "no Vulkan device here";
+  if (!matrices->device().matrices().bytes) GTEST_SKIP() << matrices->device().matrices().absent;
+  ASSERT_FALSE(plain->device().matrices().bytes);
+  Random random(test::test_seed(70));
+  for (const TensorType type : kQuantized) {
+    const uint32_t block = uint32_t(model::tensor_type_info(type).block_elements);
+    for (const auto& [out, blocks, fill] :
+         {std::tuple{1u, 1u, -1}, {13u, 2u, -1}, {64u, 8u, 0x00}, {64u, 8u, 0x7f}, {64u, 8u, 0x80},
+          {64u, 8u, 0xff}, {75u, 19u, -1}, {131u, 11u, -1}}) {
+      const Tensor tensor = make_tensor(type, out, blocks * block, random, fill);
+      const auto one = matrices->load(tensor.view(), WeightUse::kMatmul).value();
+      const auto other = plain->load(tensor.view(), WeightUse::kMatmul).value();
+      for (const uint32_t x_rows : {16u, 31u, 32u, 33u, 65u, 130u}) {
+        const std::vector<float> x = random_floats(size_t{x_rows} * tensor.cols, random);
+        EXPECT_EQ(run_matmul(*matrices, *one, x), run_matmul(*plain, *other, x))
+            << model::tensor_type_info(type).name << ", " << out << " x " << tensor.cols << ", "
+            << x_rows << " rows";
+      }
+    }
+  }
+  EXPECT_EQ(matrices->device().complaints(), 0u);
 }
 
 // One expert of one is the matrix; so is each of several, also where the weights are in pieces.

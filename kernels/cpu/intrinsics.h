@@ -17,12 +17,13 @@
 #undef _mm512_madd_epi16
 #define _mm512_madd_epi16 simde_mm512_madd_epi16
 
-// And has not this one.
+// And older ones have not this one.
 static inline __m512 weft_emulated_cvtph_ps(__m256i halves) {
   const __m256 low = _mm256_cvtph_ps(_mm256_castsi256_si128(halves));
   const __m256 high = _mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1));
   return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
 }
+#undef _mm512_cvtph_ps
 #define _mm512_cvtph_ps weft_emulated_cvtph_ps
 
 // AVX-VNNI's names; SIMDe has the same operations by AVX512-VL's.

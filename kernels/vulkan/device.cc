@@ -229,7 +229,11 @@ bool VulkanDevice::wants_dots() const {
 
 VulkanMatrices VulkanDevice::wanted_matrices() const {
   VulkanMatrices none;
-  if (!has_matrix_shaders()) {
+  if (options_.plain_shape) {
+    none.bytes = options_.plain_shape;
+    none.subgroup = options_.plain_subgroup;
+    none.absent = "they are made of plain instructions";
+  } else if (!has_matrix_shaders()) {
     none.absent = "the build has none: its glslc does not know GL_KHR_cooperative_matrix";
   } else if (options_.matrices == VulkanOptions::Matrices::kNever) {
     none.absent = "they were not asked for";

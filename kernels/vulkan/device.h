@@ -41,10 +41,12 @@ struct VulkanOptions {
   enum class Matrices { kIfThere, kNever } matrices = Matrices::kIfThere;
 
   // For tests: a device whose memory cannot be mapped, whose buffers are small, that multiplies
-  // bytes the other way, that makes tiles though it is a processor, or that is lost once this is
-  // set.
+  // bytes the other way, that makes tiles though it is a processor, that has matrices of this shape
+  // for subgroups of this size (in plain instructions), or that is lost once this is set.
   bool unmapped = false;
   bool tiles_on_cpu = false;
+  MatrixShape plain_shape;
+  uint32_t plain_subgroup = 0;
   enum class Dots { kIfFast, kIfThere, kNever } dots = Dots::kIfFast;
   uint64_t buffer_bytes_max = UINT64_MAX;
   std::shared_ptr<const std::atomic<bool>> lost;

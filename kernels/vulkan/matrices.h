@@ -24,7 +24,7 @@ struct VulkanMatrices {
   MatrixShape halves;  // float16 by float16 to float32
   uint32_t subgroup = 0;
   bool sized = false;  // a pipeline may ask for subgroups of that size, all of them full
-  std::string absent;  // why there are neither
+  std::string absent;  // why the device gives neither
 };
 
 // The best shape of the list for products of bytes, and for the rate of halves: none if none fits.

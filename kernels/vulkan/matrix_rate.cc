@@ -71,7 +71,7 @@ Result<double> measure_matrix_rate(VulkanDevice& device, MatrixFactors factors) 
   const VulkanMatrices& matrices = device.matrices();
   const bool halves = factors == MatrixFactors::kHalves;
   const MatrixShape& shape = halves ? matrices.halves : matrices.bytes;
-  if (!shape) {
+  if (!shape || !matrices.absent.empty()) {
     return Error(ErrorCode::kUnsupported,
                  !matrices.absent.empty() ? matrices.absent
                                           : cat("the device has no cooperative matrices of ",

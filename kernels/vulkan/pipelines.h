@@ -26,7 +26,9 @@ struct VulkanShader {
   // The device must have dot products of bytes (VulkanDevice::dots).
   bool needs_dots() const { return name.ends_with("_dot"); }
   // And cooperative matrices of the shape in its constants (VulkanDevice::matrices).
-  bool needs_matrices() const { return name.find("matrix") != std::string_view::npos; }
+  bool needs_matrices() const {
+    return name.find("matrix") != std::string_view::npos && name.find("plain") == name.npos;
+  }
 };
 // All of them.
 std::span<const VulkanShader> vulkan_shaders();

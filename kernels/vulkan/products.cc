@@ -46,7 +46,7 @@ ProductShape matrix_shape(const VulkanDevice& device, TensorType type, uint32_t 
   // Of either factor's rows, for each subgroup: with few more matrices its registers are full.
   const uint32_t side = shape.m * shape.n < 128 ? 16 : 32;
   const uint32_t tall = rows > side ? 2 : 1;
-  return {"matmul_matrix",
+  return {device.options().plain_shape ? "matmul_plain_matrix" : "matmul_matrix",
           {kMatrixWide * tall * matrices.subgroup, matrices.subgroup, uint32_t(type),
            product_parts(device), shape.m, shape.n, shape.k, side},
           kMatrixWide * side,

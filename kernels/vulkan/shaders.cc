@@ -67,6 +67,9 @@ const uint32_t kMatmulTile[] = {
 const uint32_t kMatmulTileDot[] = {
 #include "shaders/matmul_tile_dot.inc"
 };
+const uint32_t kMatmulPlainMatrix[] = {
+#include "shaders/matmul_plain_matrix.inc"
+};
 #ifdef WEFT_MATRIX_SHADERS
 const uint32_t kMatmulMatrix[] = {
 #include "shaders/matmul_matrix.inc"
@@ -113,6 +116,7 @@ const VulkanShader kShaders[] = {
     {"matmul_float_tile", kMatmulFloatTile, 3},
     {"matmul_tile", kMatmulTile, 3},
     {"matmul_tile_dot", kMatmulTileDot, 3},
+    {"matmul_plain_matrix", kMatmulPlainMatrix, 3},
 #ifdef WEFT_MATRIX_SHADERS
     {"matmul_matrix", kMatmulMatrix, 3},
     {"matrix_rate", kMatrixRate, 2},

@@ -7,10 +7,12 @@
 // them as everywhere else.
 #version 450
 #extension GL_EXT_control_flow_attributes : require
+#ifndef PLAIN_MATRICES
 #extension GL_EXT_shader_explicit_arithmetic_types_int8 : require
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
+#endif
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint INVOCATIONS = 128;
@@ -55,7 +57,9 @@ shared uint w_tile[PLANES * WIDE * SIDE * STRIDE];
 shared uint x_tile[TALL * SIDE * STRIDE];
 shared ivec4 integers[WIDE * TALL * ROUND * ROUND_STRIDE];
 
-coopmat<int, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator> sums[PLANES * SIDE / M * (SIDE / N)];
+#include "matrices.glsl"
+
+Sums sums[PLANES * SIDE / M * (SIDE / N)];
 
 // The sums over a part's blocks that are this invocation's: all rows of its first round, then those
 // of the next.
@@ -68,12 +72,12 @@ uint quad_at(uint i) { return min(gl_WorkGroupID.x * QUADS + i, (out_rows + 7) /
 uint row_at(uint i) { return min(gl_WorkGroupID.y * TALL * SIDE + i, x_rows - 1); }
 
 // What of the tile is this subgroup's.
-uint wide() { return gl_SubgroupID % WIDE; }
-uint tall() { return gl_SubgroupID / WIDE; }
+uint wide() { return subgroup_id() % WIDE; }
+uint tall() { return subgroup_id() / WIDE; }
 // What of that is this invocation's: a quad, and row i of those that it has in a round.
-uint own_quad() { return wide() * SIDE_QUADS + gl_SubgroupInvocationID % SIDE_QUADS; }
+uint own_quad() { return wide() * SIDE_QUADS + subgroup_lane() % SIDE_QUADS; }
 uint own_row(uint i) {
-  return gl_SubgroupInvocationID / SIDE_QUADS + i * (SUBGROUP / SIDE_QUADS);
+  return subgroup_lane() / SIDE_QUADS + i * (SUBGROUP / SIDE_QUADS);
 }
 
 void put_codes(uint plane, uint row, uint word, uvec4 codes) {
@@ -116,28 +120,23 @@ void fill_tiles(uint first_block, uint first_sub) {
 }
 
 void clear_sums() {
-  [[unroll]] for (uint i = 0; i < PLANES * SIDE / M * (SIDE / N); ++i) {
-    sums[i] = coopmat<int, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator>(0);
-  }
+  [[unroll]] for (uint i = 0; i < PLANES * SIDE / M * (SIDE / N); ++i) clear(sums[i]);
 }
 
 // Adds the products of sub-block `to` of the tiles.
 void multiply(uint to) {
   [[unroll]] for (uint k = 0; k < 32 / K; ++k) {
     const uint word = 8 * to + k * (K / 4);
-    coopmat<int8_t, gl_ScopeSubgroup, K, N, gl_MatrixUseB> of_x[SIDE / N];
+    OfX of_x[SIDE / N];
     [[unroll]] for (uint n = 0; n < SIDE / N; ++n) {
-      coopMatLoad(of_x[n], x_tile, (tall() * SIDE + n * N) * STRIDE + word, STRIDE,
-                  gl_CooperativeMatrixLayoutColumnMajor);
+      load_x(of_x[n], (tall() * SIDE + n * N) * STRIDE + word);
     }
     [[unroll]] for (uint plane = 0; plane < PLANES; ++plane) {
       [[unroll]] for (uint m = 0; m < SIDE / M; ++m) {
-        coopmat<int8_t, gl_ScopeSubgroup, M, K, gl_MatrixUseA> of_w;
-        coopMatLoad(of_w, w_tile, ((plane * WIDE + wide()) * SIDE + m * M) * STRIDE + word, STRIDE,
-                    gl_CooperativeMatrixLayoutRowMajor);
+        OfWeights of_w;
+        load_weights(of_w, ((plane * WIDE + wide()) * SIDE + m * M) * STRIDE + word);
         [[unroll]] for (uint n = 0; n < SIDE / N; ++n) {
-          const uint i = sum_index(plane, m, n);
-          sums[i] = coopMatMulAdd(of_w, of_x[n], sums[i]);
+          multiply_add(of_w, of_x[n], sums[sum_index(plane, m, n)]);
         }
       }
     }
@@ -148,30 +147,28 @@ void multiply(uint to) {
 void end_block(uint b) {
   const uint quad = quad_at(own_quad()), sub = quad % 2;
   const uint at = panel_of(quad, blocks) + b * block_loads();
-  const uint to = gl_SubgroupID * ROUND * ROUND_STRIDE;
+  const uint to = subgroup_id() * ROUND * ROUND_STRIDE;
   Scales scales;
   if (HAS_MINS) scales = scales_of(at, sub);
   [[unroll]] for (uint r = 0; r < SIDE / ROUND; ++r) {
     [[unroll]] for (uint m = 0; m < SIDE / M; ++m) {
       [[unroll]] for (uint n = 0; n < ROUND / N; ++n) {
         const uint i = sum_index(0, m, r * (ROUND / N) + n);
-        coopmat<int, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator> sum = sums[i];
-        if (PLANES == 2) sum += sums[sum_index(PLANES - 1, m, r * (ROUND / N) + n)] * 128;
-        coopMatStore(sum, integers, to + n * N * ROUND_STRIDE + m * (M / 4), ROUND_STRIDE,
-                     gl_CooperativeMatrixLayoutColumnMajor);
+        if (PLANES == 2) add_high(sums[i], sums[sum_index(PLANES - 1, m, r * (ROUND / N) + n)]);
+        store(sums[i], to + n * N * ROUND_STRIDE + m * (M / 4));
       }
     }
-    subgroupBarrier();
+    subgroup_barrier();
     [[unroll]] for (uint i = 0; i < OWN; ++i) {
       const ivec4 dots =
-          integers[to + own_row(i) * ROUND_STRIDE + gl_SubgroupInvocationID % SIDE_QUADS];
+          integers[to + own_row(i) * ROUND_STRIDE + subgroup_lane() % SIDE_QUADS];
       const uint row = row_at(tall() * SIDE + r * ROUND + own_row(i));
       const uint x_at = (row * blocks + b) * X_LOADS;
       const ivec4 offsets = HAS_MINS ? offsets_of(x_at, scales) : ivec4(0);
       part_totals[r * OWN + i] =
           add_integers(at, sub, x_at, dots, offsets, part_totals[r * OWN + i]);
     }
-    subgroupBarrier();  // all have been read
+    subgroup_barrier();  // all have been read
   }
 }
 

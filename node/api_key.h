@@ -1,6 +1,7 @@
 // The file that holds the API's key, on the node's side and on its clients'.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/result.h"

@@ -5,8 +5,7 @@
 
 #include "base/text.h"
 #include "kernels/cpu/thread_pool.h"
-#include "kernels/self_test.h"
-#include "kernels/vulkan/backend.h"
+#include "kernels/vulkan/tested.h"
 
 namespace weft::node {
 namespace {
@@ -60,8 +59,7 @@ Result<std::unique_ptr<kernels::Backend>> make_backend(const BackendChoice& choi
     options.device = choice.vulkan_device;
     options.cache_folder = cache_folder();
     options.lost = choice.vulkan_lost;
-    WEFT_TRY(std::unique_ptr<kernels::Backend> backend, kernels::VulkanBackend::create(options));
-    WEFT_CHECK(kernels::self_test(*backend));
+    WEFT_TRY(std::unique_ptr<kernels::Backend> backend, kernels::create_tested(options));
     return backend;
   }
   return Error(ErrorCode::kInvalid,

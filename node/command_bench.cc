@@ -14,6 +14,7 @@
 #include "kernels/cpu/thread_pool.h"
 #include "kernels/vulkan/backend.h"
 #include "kernels/vulkan/copy_bandwidth.h"
+#include "kernels/vulkan/matrix_rate.h"
 #include "kernels/weights.h"
 #include "node/adapters.h"
 #include "node/cli.h"
@@ -142,7 +143,11 @@ void print_json(const BenchOptions& options, const BenchFigures& figures, uint32
                {"load_s", figures.load_s},
                {"points", Json::array()}};
   if (figures.device) json["device"] = vulkan_device_json(*figures.device);
+  if (figures.device) json["layer_parameters"] = figures.layer_parameters;
   if (figures.copy_gbps > 0) json["copy_gbps"] = figures.copy_gbps;
+  if (figures.half_tflops > 0) json["half_tflops"] = figures.half_tflops;
+  if (figures.byte_tops > 0) json["byte_tops"] = figures.byte_tops;
+  if (!figures.rates_absent.empty()) json["rates_absent"] = figures.rates_absent;
   for (const BenchPoint& point : figures.points) {
     json["points"].push_back({{"prompt_tokens", point.prompt_tokens},
                               {"sessions", point.sessions},
@@ -165,7 +170,15 @@ void print_text(const BenchOptions& options, const BenchFigures& figures,
   } else {
     std::printf("memory reads     %10.1f GB/s\n", figures.read_gbps);
   }
-  std::printf("of the roofline  %10.0f %%\n\n", 100 * figures.roofline_fraction());
+  std::printf("of the roofline  %10.0f %%\n", 100 * figures.roofline_fraction());
+  if (figures.half_tflops > 0) {
+    std::printf("its half matrices%10.2f TFLOP/s\n", figures.half_tflops);
+  }
+  if (figures.byte_tops > 0) std::printf("its byte matrices%10.2f TOP/s\n", figures.byte_tops);
+  if (!figures.rates_absent.empty()) {
+    std::printf("its matrices     not measured: %s\n", figures.rates_absent.c_str());
+  }
+  std::printf("\n");
   std::printf("%8s %9s %17s %17s\n", "prompt", "sessions", "prefill tokens/s", "decode tokens/s");
   for (const BenchPoint& point : figures.points) {
     std::printf("%8u %9u %17.1f %17.1f\n", point.prompt_tokens, point.sessions, point.prefill_tps,
@@ -173,18 +186,30 @@ void print_text(const BenchOptions& options, const BenchFigures& figures,
   }
 }
 
-// What a Vulkan device is, and what its memory does. The model must not take its room any more.
+// Keeps what was measured; an Error other than that the device has no such thing is the caller's.
+Result<> keep_measured(const Result<double>& measured, double& to, std::string* why_not = nullptr) {
+  if (measured.ok()) {
+    to = *measured;
+  } else if (measured.error().code != ErrorCode::kUnsupported) {
+    return measured.error();
+  } else if (why_not) {
+    *why_not = measured.error().message;
+  }
+  return {};
+}
+
+// What a Vulkan device is, and what its memory and its matrices do. The model must not take its
+// room any more.
 Result<> measure_device(const kernels::Backend& backend, BenchFigures& figures) {
   const auto* vulkan = dynamic_cast<const kernels::VulkanBackend*>(&backend);
   if (!vulkan) return {};
-  figures.device = vulkan->device().info();
-  const auto measured = kernels::measure_copy_bandwidth(vulkan->device());
-  if (measured.ok()) {
-    figures.copy_gbps = *measured;
-  } else if (measured.error().code != ErrorCode::kUnsupported) {
-    return measured.error();
-  }
-  return {};
+  kernels::VulkanDevice& device = vulkan->device();
+  figures.device = device.info();
+  WEFT_CHECK(keep_measured(kernels::measure_copy_bandwidth(device), figures.copy_gbps));
+  WEFT_CHECK(keep_measured(kernels::measure_matrix_rate(device, kernels::MatrixFactors::kBytes),
+                           figures.byte_tops, &figures.rates_absent));
+  return keep_measured(kernels::measure_matrix_rate(device, kernels::MatrixFactors::kHalves),
+                       figures.half_tflops, &figures.rates_absent);
 }
 
 // The largest of the contexts and numbers of sessions asked for, checked against the model.
@@ -250,6 +275,21 @@ uint64_t weight_bytes_per_token(const model::Model& model) {
   return bytes;
 }
 
+uint64_t layer_parameters_per_token(const model::Model& model) {
+  uint64_t parameters = 0;
+  kernels::SliceWeights places;
+  for (const kernels::SliceTensor& entry :
+       kernels::list_slice_tensors(model, 0, model.config().layer_count, places)) {
+    const bool in_layers = entry.tensor != &model.output() &&
+                           entry.tensor != &model.token_embedding();
+    if (in_layers && entry.use == kernels::WeightUse::kMatmul) parameters += entry.tensor->elements;
+  }
+  for (uint32_t layer = 0; layer < model.config().layer_count; ++layer) {
+    parameters -= kernels::idle_weights(model, layer).parameters;
+  }
+  return parameters;
+}
+
 Result<> bench_model(const BenchOptions& options) {
   const SystemClock clock;
   BenchFigures figures;
@@ -281,6 +321,7 @@ Result<> bench_model(const BenchOptions& options) {
   const auto pairs = kernels::list_slice_pairs(slice_options.adapters, 0, config.layer_count);
   figures.weight_bytes =
       weight_bytes_per_token(model) + kernels::adapter_bytes(pairs, backend->name());
+  figures.layer_parameters = layer_parameters_per_token(model);
   // Before and after: a machine that is busy for a moment must not make the bound look low.
   const bool reference = backend->name() == "reference";
   const uint32_t threads =

@@ -44,8 +44,13 @@ struct BenchFigures {
   double load_s = 0;
   double read_gbps = 0;
   double copy_gbps = 0;  // read and written together; 0: no device, or one without a clock
+  // Of the device's matrices, 10^12 operations a second; 0: not measured, for this reason.
+  double half_tflops = 0;
+  double byte_tops = 0;
+  std::string rates_absent;
   std::optional<kernels::VulkanDeviceInfo> device;
   uint64_t weight_bytes = 0;       // read per step
+  uint64_t layer_parameters = 0;   // multiplied per token of a prompt
   uint64_t resident_bytes = 0;     // most memory of this process so far
   std::vector<BenchPoint> points;  // never empty
 
@@ -62,6 +67,9 @@ Result<> bench_model(const BenchOptions& options);
 // Bytes of the tensors that one token's decode reads whole: all but the embedding table, of which
 // it reads a row, unless that is the output matrix as well.
 uint64_t weight_bytes_per_token(const model::Model& model);
+
+// What the layers multiply with each token of a prompt: of experts, those that it goes to.
+uint64_t layer_parameters_per_token(const model::Model& model);
 
 // The middle one, or the mean of the two; values must not be empty.
 double median(std::vector<double> values);

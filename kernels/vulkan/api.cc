@@ -47,6 +47,10 @@ Result<> InstanceCalls::load(const VulkanLoader& loader, VkInstance instance) {
       loader.GetInstanceProcAddr(instance, "vkCreateDebugUtilsMessengerEXT"));
   DestroyDebugUtilsMessengerEXT = reinterpret_cast<PFN_vkDestroyDebugUtilsMessengerEXT>(
       loader.GetInstanceProcAddr(instance, "vkDestroyDebugUtilsMessengerEXT"));
+  GetPhysicalDeviceCooperativeMatrixPropertiesKHR =
+      reinterpret_cast<decltype(GetPhysicalDeviceCooperativeMatrixPropertiesKHR)>(
+          loader.GetInstanceProcAddr(instance,
+                                     "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"));
   return {};
 }
 

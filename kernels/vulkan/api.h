@@ -44,11 +44,36 @@ struct VulkanLoader {
   static Result<VulkanLoader> open();
 };
 
+// VK_KHR_cooperative_matrix is newer than the headers of some systems. Laid out as its
+// VkCooperativeMatrixPropertiesKHR.
+struct VulkanMatrixProperties {
+  VkStructureType type = VkStructureType(1000506001);
+  void* next = nullptr;
+  uint32_t m = 0, n = 0, k = 0;
+  uint32_t a_type = 0, b_type = 0, c_type = 0, result_type = 0;  // VkComponentTypeKHR
+  VkBool32 saturates = VK_FALSE;
+  uint32_t scope = 0;  // VkScopeKHR
+};
+// As its VkPhysicalDeviceCooperativeMatrixFeaturesKHR.
+struct VulkanMatrixFeatures {
+  VkStructureType type = VkStructureType(1000506000);
+  void* next = nullptr;
+  VkBool32 matrices = VK_FALSE;
+  VkBool32 robust_access = VK_FALSE;
+};
+#ifdef VK_KHR_cooperative_matrix
+static_assert(sizeof(VulkanMatrixProperties) == sizeof(VkCooperativeMatrixPropertiesKHR) &&
+              sizeof(VulkanMatrixFeatures) == sizeof(VkPhysicalDeviceCooperativeMatrixFeaturesKHR));
+#endif
+
 struct InstanceCalls {
   WEFT_VULKAN_INSTANCE_CALLS(WEFT_VULKAN_MEMBER)
   // Null without VK_EXT_debug_utils.
   PFN_vkCreateDebugUtilsMessengerEXT CreateDebugUtilsMessengerEXT = nullptr;
   PFN_vkDestroyDebugUtilsMessengerEXT DestroyDebugUtilsMessengerEXT = nullptr;
+  // Null without VK_KHR_cooperative_matrix; what it fills is VulkanMatrixProperties.
+  VkResult(VKAPI_PTR* GetPhysicalDeviceCooperativeMatrixPropertiesKHR)(
+      VkPhysicalDevice physical, uint32_t* count, VulkanMatrixProperties* properties) = nullptr;
 
   Result<> load(const VulkanLoader& loader, VkInstance instance);
 };

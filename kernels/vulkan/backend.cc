@@ -354,9 +354,4 @@ Result<> VulkanBackend::finish() {
   return done;
 }
 
-Result<std::unique_ptr<Backend>> make_vulkan_backend(const VulkanOptions& options) {
-  WEFT_TRY(std::unique_ptr<Backend> backend, VulkanBackend::create(options));
-  return backend;
-}
-
 }  // namespace weft::kernels

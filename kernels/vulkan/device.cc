@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "kernels/vulkan/pipelines.h"
 
 namespace weft::kernels {
 namespace {
@@ -42,15 +43,6 @@ bool has_layer(const VulkanLoader& loader, std::string_view wanted) {
   loader.EnumerateInstanceLayerProperties(&count, layers.data());
   return std::any_of(layers.begin(), layers.end(),
                      [&](const VkLayerProperties& l) { return wanted == l.layerName; });
-}
-
-bool has_extension(const InstanceCalls& calls, VkPhysicalDevice physical, std::string_view wanted) {
-  uint32_t count = 0;
-  calls.EnumerateDeviceExtensionProperties(physical, nullptr, &count, nullptr);
-  std::vector<VkExtensionProperties> extensions(count);
-  calls.EnumerateDeviceExtensionProperties(physical, nullptr, &count, extensions.data());
-  return std::any_of(extensions.begin(), extensions.end(),
-                     [&](const VkExtensionProperties& e) { return wanted == e.extensionName; });
 }
 
 std::string list_names(const std::vector<VulkanDeviceInfo>& devices) {
@@ -235,6 +227,22 @@ bool VulkanDevice::wants_dots() const {
           options_.dots == VulkanOptions::Dots::kIfThere);
 }
 
+VulkanMatrices VulkanDevice::wanted_matrices() const {
+  VulkanMatrices none;
+  if (options_.plain_shape) {
+    none.bytes = options_.plain_shape;
+    none.subgroup = options_.plain_subgroup;
+    none.absent = "they are made of plain instructions";
+  } else if (!has_matrix_shaders()) {
+    none.absent = "the build has none: its glslc does not know GL_KHR_cooperative_matrix";
+  } else if (options_.matrices == VulkanOptions::Matrices::kNever) {
+    none.absent = "they were not asked for";
+  } else {
+    return find_matrices(instance_->calls(), physical_, limits());
+  }
+  return none;
+}
+
 Result<> VulkanDevice::create() {
   const InstanceCalls& calls = instance_->calls();
   uint32_t count = 0;
@@ -257,15 +265,23 @@ Result<> VulkanDevice::create() {
   auto info = vulkan_struct<VkDeviceCreateInfo>(VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO);
   info.queueCreateInfoCount = 1;
   info.pQueueCreateInfos = &queue;
+  std::vector<const char*> extensions;
   auto dots = vulkan_struct<VkPhysicalDeviceShaderIntegerDotProductFeaturesKHR>(
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES_KHR);
   dots.shaderIntegerDotProduct = VK_TRUE;
   dots_ = wants_dots();
   if (dots_) {
     info.pNext = &dots;
-    info.enabledExtensionCount = 1;
-    info.ppEnabledExtensionNames = &kDotExtension;
+    extensions.push_back(kDotExtension);
   }
+  matrices_ = wanted_matrices();
+  MatrixFeatures matrices(matrices_, const_cast<void*>(info.pNext));
+  if (matrices_.absent.empty()) {
+    info.pNext = matrices.first();
+    extensions.insert(extensions.end(), matrices.extensions().begin(), matrices.extensions().end());
+  }
+  info.enabledExtensionCount = uint32_t(extensions.size());
+  info.ppEnabledExtensionNames = extensions.data();
   const VkResult created = calls.CreateDevice(physical_, &info, nullptr, &device_);
   if (created != VK_SUCCESS) return vulkan_error(cat("open ", info_.name), created);
   WEFT_CHECK(vk_.load(calls, device_));

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "kernels/vulkan/api.h"
+#include "kernels/vulkan/matrices.h"
 
 namespace weft::kernels {
 
@@ -24,7 +24,7 @@ struct VulkanDeviceInfo {
   VulkanDeviceKind kind = VulkanDeviceKind::kOther;
   uint64_t memory_bytes = 0;  // of its largest heap that is its own
   uint32_t api_version = 0;
-  bool cooperative_matrices = false;  // VK_KHR_cooperative_matrix; not used yet
+  bool cooperative_matrices = false;  // VK_KHR_cooperative_matrix
 };
 
 struct VulkanOptions {
@@ -36,11 +36,17 @@ struct VulkanOptions {
   // Where pipelines are kept from run to run; empty: nowhere.
   std::string cache_folder;
 
+  // Whether products of many rows use the device's cooperative matrices; not where these were found
+  // to compute wrongly.
+  enum class Matrices { kIfThere, kNever } matrices = Matrices::kIfThere;
+
   // For tests: a device whose memory cannot be mapped, whose buffers are small, that multiplies
-  // bytes the other way, that makes tiles though it is a processor, or that is lost once this is
-  // set.
+  // bytes the other way, that makes tiles though it is a processor, that has matrices of this shape
+  // for subgroups of this size (in plain instructions), or that is lost once this is set.
   bool unmapped = false;
   bool tiles_on_cpu = false;
+  MatrixShape plain_shape;
+  uint32_t plain_subgroup = 0;
   enum class Dots { kIfFast, kIfThere, kNever } dots = Dots::kIfFast;
   uint64_t buffer_bytes_max = UINT64_MAX;
   std::shared_ptr<const std::atomic<bool>> lost;
@@ -100,6 +106,8 @@ class VulkanDevice {
   // Whether products of many rows are to pass through the memory that a workgroup shares; that of
   // a processor is the same as any other.
   bool tiles() const { return info_.kind != VulkanDeviceKind::kCpu || options_.tiles_on_cpu; }
+  // The cooperative matrices that shaders may use: none if `absent` says why.
+  const VulkanMatrices& matrices() const { return matrices_; }
   const DeviceCalls& vk() const { return vk_; }
   uint64_t complaints() const { return instance_->complaints(); }
 
@@ -108,6 +116,7 @@ class VulkanDevice {
   Result<> choose(const VulkanOptions& options);
   Result<> create();
   bool wants_dots() const;
+  VulkanMatrices wanted_matrices() const;
 
   VulkanOptions options_;
   std::unique_ptr<VulkanInstance> instance_;
@@ -120,6 +129,7 @@ class VulkanDevice {
   uint32_t queue_family_ = 0;
   uint32_t timestamp_bits_ = 0;
   bool dots_ = false;
+  VulkanMatrices matrices_;
   DeviceCalls vk_;
 };
 

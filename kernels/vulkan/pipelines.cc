@@ -126,6 +126,13 @@ Result<VulkanPipeline> VulkanPipelines::make(const VulkanShader& shader,
     info.stage.module = module;
     info.stage.pName = "main";
     info.stage.pSpecializationInfo = &special;
+    auto size = vulkan_struct<VkPipelineShaderStageRequiredSubgroupSizeCreateInfoEXT>(
+        VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO_EXT);
+    size.requiredSubgroupSize = device_.matrices().subgroup;
+    if (shader.needs_matrices() && device_.matrices().sized) {
+      info.stage.pNext = &size;
+      info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT_EXT;
+    }
     info.layout = made.layout;
     result = vk.CreateComputePipelines(device_.get(), cache_, 1, &info, nullptr,
                                        &made.pipeline);

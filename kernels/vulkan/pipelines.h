@@ -25,9 +25,15 @@ struct VulkanShader {
   uint32_t bindings;
   // The device must have dot products of bytes (VulkanDevice::dots).
   bool needs_dots() const { return name.ends_with("_dot"); }
+  // And cooperative matrices of the shape in its constants (VulkanDevice::matrices).
+  bool needs_matrices() const {
+    return name.find("matrix") != std::string_view::npos && name.find("plain") == name.npos;
+  }
 };
 // All of them.
 std::span<const VulkanShader> vulkan_shaders();
+// Whether those with cooperative matrices are among them: an older glslc does not know these.
+bool has_matrix_shaders();
 
 struct VulkanPipeline {
   std::string_view shader;

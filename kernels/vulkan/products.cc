@@ -19,6 +19,7 @@ constexpr uint32_t kRowsAtOnce = 4;
 // four of them costs less than a tile's walk over all columns, which no other invocations share.
 constexpr uint32_t kTiledFrom = 16;
 constexpr uint32_t kTilePairs = 8;  // of quads: an invocation has one
+constexpr uint32_t kMatrixWide = 2;  // subgroups along the output rows
 
 // Of the columns of a product. The same on a device whatever the batch: it is part of the order of
 // sums.
@@ -39,6 +40,18 @@ struct ProductShape {
   uint32_t out_rows;
   uint32_t x_rows;
 };
+ProductShape matrix_shape(const VulkanDevice& device, TensorType type, uint32_t rows) {
+  const VulkanMatrices& matrices = device.matrices();
+  const MatrixShape& shape = matrices.bytes;
+  // Of either factor's rows, for each subgroup: with few more matrices its registers are full.
+  const uint32_t side = shape.m * shape.n < 128 ? 16 : 32;
+  const uint32_t tall = rows > side ? 2 : 1;
+  return {device.options().plain_shape ? "matmul_plain_matrix" : "matmul_matrix",
+          {kMatrixWide * tall * matrices.subgroup, matrices.subgroup, uint32_t(type),
+           product_parts(device), shape.m, shape.n, shape.k, side},
+          kMatrixWide * side,
+          tall * side};
+}
 ProductShape product_shape(const VulkanDevice& device, TensorType type, uint32_t rows) {
   const uint32_t parts = product_parts(device);
   const bool floats = activation_block(type) == 1;
@@ -47,6 +60,7 @@ ProductShape product_shape(const VulkanDevice& device, TensorType type, uint32_t
     return {floats ? "matmul_float" : device.dots() ? "matmul_block_dot" : "matmul_block",
             {kQuads, parts, uint32_t(type), at_once}, kQuads * kQuadRows, at_once};
   }
+  if (!floats && device.matrices().bytes) return matrix_shape(device, type, rows);
   // At most 128 invocations that share 16 KiB: every device has as many.
   const uint32_t lanes = std::bit_ceil(std::clamp(ceil_divide(rows, kQuadRows), 4u, 16u));
   return {floats ? "matmul_float_tile" : device.dots() ? "matmul_tile_dot" : "matmul_tile",

@@ -1,4 +1,6 @@
 // The shaders, compiled by glslc (CMakeLists.txt), and how many buffers each binds.
+#include <algorithm>
+
 #include "kernels/vulkan/pipelines.h"
 
 namespace weft::kernels {
@@ -65,6 +67,20 @@ const uint32_t kMatmulTile[] = {
 const uint32_t kMatmulTileDot[] = {
 #include "shaders/matmul_tile_dot.inc"
 };
+const uint32_t kMatmulPlainMatrix[] = {
+#include "shaders/matmul_plain_matrix.inc"
+};
+#ifdef WEFT_MATRIX_SHADERS
+const uint32_t kMatmulMatrix[] = {
+#include "shaders/matmul_matrix.inc"
+};
+const uint32_t kMatrixRate[] = {
+#include "shaders/matrix_rate.inc"
+};
+const uint32_t kMatrixRateBytes[] = {
+#include "shaders/matrix_rate_bytes.inc"
+};
+#endif
 const uint32_t kQuantize[] = {
 #include "shaders/quantize.inc"
 };
@@ -100,6 +116,12 @@ const VulkanShader kShaders[] = {
     {"matmul_float_tile", kMatmulFloatTile, 3},
     {"matmul_tile", kMatmulTile, 3},
     {"matmul_tile_dot", kMatmulTileDot, 3},
+    {"matmul_plain_matrix", kMatmulPlainMatrix, 3},
+#ifdef WEFT_MATRIX_SHADERS
+    {"matmul_matrix", kMatmulMatrix, 3},
+    {"matrix_rate", kMatrixRate, 2},
+    {"matrix_rate_bytes", kMatrixRateBytes, 2},
+#endif
     {"quantize", kQuantize, 2},
     {"rms_norm", kRmsNorm, 3},
     {"rope", kRope, 2},
@@ -110,6 +132,11 @@ const VulkanShader kShaders[] = {
 
 std::span<const VulkanShader> vulkan_shaders() {
   return kShaders;
+}
+
+bool has_matrix_shaders() {
+  return std::any_of(std::begin(kShaders), std::end(kShaders),
+                     [](const VulkanShader& shader) { return shader.needs_matrices(); });
 }
 
 }  // namespace weft::kernels

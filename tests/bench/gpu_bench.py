@@ -6,10 +6,13 @@
 
 For each file: decode tokens/s of one stream, and its ratio to the bound that a copy between two
 buffers of the device gives (bytes per second read and written, by the bytes of weights that a token
-reads); and the prompt's tokens/s. --llama-bench is one that was built with Vulkan; it takes turns
-with weft, on the same file. D is the device's number in `weft status`, or a part of its name;
-without it the best GPU. Exits with 77 where there is no Vulkan device. A processor in disguise is
-measured when it is named, and its figures are marked: they say nothing of a GPU.
+reads); the prompt's tokens/s, and what its products are of the rates that the device's matrices of
+halves and of bytes reach in registers (two operations for each parameter of the layers; attention
+and the head are left out), where it has such matrices and weft's build knows them. --llama-bench is
+one that was built with Vulkan; it takes turns with weft, on the same file. D is the device's number
+in `weft status`, or a part of its name; without it the best GPU. Exits with 77 where there is no
+Vulkan device. A processor in disguise is measured when it is named, and its figures are marked:
+they say nothing of a GPU.
 """
 import argparse
 import json
@@ -21,9 +24,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from plot import spread  # noqa: E402
 
 IN_DISGUISE = "a processor in disguise: says nothing of a GPU"
-NO_HALF_RATE = ("the device's half-precision rate is not measured: weft's products use no "
-                "cooperative matrices yet")
-NO_MATRICES = "the device has no cooperative matrices"
+RATES = (("half", "half_tflops", "TFLOP/s", "matrices of halves"),
+         ("byte", "byte_tops", "TOP/s", "matrices of bytes"))
 
 NO_DEVICE = ("there is: none", "no Vulkan driver", "no Vulkan loader")
 
@@ -69,8 +71,13 @@ def summary(model, turns):
             [w["decode_tps"] * w["weight_bytes"] / (w["copy_gbps"] * 1e9) for w in weft])
     else:
         found["decode_of_bound_absent"] = "the device has no clock to measure a copy with"
-    found["prefill_of_half_rate_absent"] = (
-        NO_HALF_RATE if first["device"]["cooperative_matrices"] else NO_MATRICES)
+    for name, rate, _, _ in RATES:
+        if all(rate in w for w in weft):
+            found[rate] = spread([w[rate] for w in weft])
+            found[f"prefill_of_{name}_rate"] = spread(
+                [w["prefill_tps"] * 2 * w["layer_parameters"] / (w[rate] * 1e12) for w in weft])
+        else:
+            found[f"prefill_of_{name}_rate_absent"] = first["rates_absent"]
     if "llama" in turns[0]:
         for figure in ("decode_tps", "prefill_tps"):
             found[f"llama_{figure}"] = spread([turn["llama"][figure] for turn in turns])
@@ -82,8 +89,8 @@ def summary(model, turns):
 
 
 def line(name, values, unit):
-    return (f"  {name:34} {values['median']:10.2f} {unit} "
-            f"({values['lowest']:.2f} to {values['highest']:.2f})")
+    return (f"  {name:34} {values['median']:10.4g} {unit} "
+            f"({values['lowest']:.4g} to {values['highest']:.4g})")
 
 
 def show(found):
@@ -98,7 +105,12 @@ def show(found):
     else:
         print(f"  decode, of its bound: absent, {found['decode_of_bound_absent']}")
     print(line(f"prompt of {found['prefill_tokens']}", found["prefill_tps"], "tokens/s"))
-    print(f"  prompt, of the half-precision rate: absent, {found['prefill_of_half_rate_absent']}")
+    for name, rate, unit, of_what in RATES:
+        if rate in found:
+            print(line(of_what, found[rate], unit))
+            print(line("prompt, of what those allow", found[f"prefill_of_{name}_rate"], ""))
+        else:
+            print(f"  prompt, of {of_what}: absent, {found[f'prefill_of_{name}_rate_absent']}")
     for figure, name in (("decode_tps", "decode"), ("prefill_tps", "prompt")):
         if f"llama_{figure}" in found:
             print(line(f"{name}, llama.cpp", found[f"llama_{figure}"], "tokens/s"))

@@ -54,7 +54,15 @@ def main():
                abs(of_bound["highest"] - max(ratios)) < 1e-9, "the ratio to the bound is wrong")
         expect(abs(ratios[0] - turns[0]["weft"]["roofline_fraction"]) < 1e-6,
                "weft bench has another bound")
-    expect("prefill_of_half_rate_absent" in summary, "it does not say what is not measured")
+    for name, rate in (("half", "half_tflops"), ("byte", "byte_tops")):
+        if rate not in summary:
+            expect(summary[f"prefill_of_{name}_rate_absent"] in done.stdout,
+                   "it does not say what is not measured, and why")
+            continue
+        shares = [t["weft"]["prefill_tps"] * 2 * t["weft"]["layer_parameters"]
+                  / (t["weft"][rate] * 1e12) for t in turns]
+        expect(abs(summary[f"prefill_of_{name}_rate"]["high"] - max(shares)) < 1e-12,
+               "the prompt's share of a rate is wrong")
     expect(summary["llama_decode_tps"]["median"] == 12.5, "llama.cpp's decode is misread")
     expect(summary["llama_prefill_tps"]["median"] == 250.0, "llama.cpp's prompt is misread")
     wrong = bench("--device", "no such device", "--runs", "1")

@@ -61,6 +61,12 @@ TEST(Bench, OfAVulkanDeviceSaysWhichAndWhatItsMemoryDoes) {
   ASSERT_TRUE(json.is_object()) << out;
   EXPECT_EQ(json["device"]["name"], devices->at(0).name);
   EXPECT_EQ(json["device"]["kind"], kernels::vulkan_device_kind_name(devices->at(0).kind));
+  for (const char* rate : {"half_tflops", "byte_tops"}) {
+    EXPECT_NE(json.contains(rate), json.contains("rates_absent")) << out;
+    if (json.contains(rate)) {
+      EXPECT_GT(json[rate].get<double>(), 0);
+    }
+  }
   if (!json.contains("copy_gbps")) GTEST_SKIP() << "the device has no clock";
   const double bound = json["copy_gbps"].get<double>() * 1e9 / json["weight_bytes"].get<double>();
   EXPECT_NEAR(json["roofline_fraction"].get<double>(), json["decode_tps"].get<double>() / bound,
@@ -75,6 +81,17 @@ TEST(Bench, CountsATiedEmbeddingAndNoOther) {
   for (const auto& tensor : model->file().tensors()) all += tensor.bytes;
   ASSERT_EQ(&model->output(), &model->token_embedding());
   EXPECT_EQ(weight_bytes_per_token(*model), all);
+}
+
+TEST(Bench, CountsWhatTheLayersMultiply) {
+  test::TemporaryFolder folder;
+  const auto model = model::Model::open(nano(folder).model_path);
+  ASSERT_TRUE(model.ok());
+  uint64_t matrices = 0;
+  for (const auto& tensor : model->file().tensors()) {
+    if (tensor.dims.size() == 2) matrices += tensor.elements;
+  }
+  EXPECT_EQ(layer_parameters_per_token(*model), matrices - model->token_embedding().elements);
 }
 
 TEST(Bench, NamesBothNumbersWhereTheContextIsTooSmall) {

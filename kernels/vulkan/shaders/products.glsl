@@ -1,6 +1,6 @@
-// Products of a quad's quantized weights with a row of x, as matmul_block, matmul_tile and
-// matmul_experts_block all compute them: integers within a block, and one order of operations on f32
-// over blocks. So the same element has the same bits from each.
+// Products of a quad's quantized weights with a row of x, as matmul_block, matmul_tile,
+// matmul_matrix and matmul_experts_block all compute them: integers within a block, and one order of
+// operations on f32 over blocks. So the same element has the same bits from each.
 // The file that includes this declares `uvec4 x[]`, which quantize.comp has written.
 
 #include "weights.glsl"
@@ -49,10 +49,10 @@ ivec4 offsets_of(uint x_at, Scales k) {
   return offsets;
 }
 
-// Adds the block of weights at `at` times the block of x at `x_at` to the sum over blocks.
-vec4 add_block(uint at, uint quad, uint x_at, Scales k, ivec4 dots, vec4 total) {
+// Adds the integers of the block of weights at `at` times the block of x at `x_at` to the sum over
+// blocks.
+vec4 add_integers(uint at, uint quad, uint x_at, ivec4 dots, ivec4 offsets, vec4 total) {
   const float x_scale = uintBitsToFloat(x[x_at + X_SCALE].x);
-  const ivec4 offsets = offsets_of(x_at, k);
   const vec4 d = halves_at(at, quad);
   precise vec4 sum;
   if (HAS_MINS) {
@@ -62,4 +62,7 @@ vec4 add_block(uint at, uint quad, uint x_at, Scales k, ivec4 dots, vec4 total) 
     sum = fma(vec4(dots - offsets), d * x_scale, total);
   }
   return sum;
+}
+vec4 add_block(uint at, uint quad, uint x_at, Scales k, ivec4 dots, vec4 total) {
+  return add_integers(at, quad, x_at, dots, offsets_of(x_at, k), total);
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/text.h"
 #include "tests/kernels/vulkan/vulkan_test_support.h"
 
 namespace weft::kernels {
@@ -12,6 +13,8 @@ using model::TensorType;
 
 // Of x: one for each way in which the backend multiplies.
 constexpr uint32_t kRowCounts[] = {1, 5, 17};
+constexpr TensorType kQuantized[] = {TensorType::kQ8_0, TensorType::kQ4_0, TensorType::kQ4_K,
+                                     TensorType::kQ5_K, TensorType::kQ6_K};
 
 TEST(VulkanBackend, SaysWhatItRunsOn) {
   WEFT_VULKAN_OR_SKIP(backend);
@@ -45,8 +48,7 @@ TEST(VulkanBackend, ProductsAreExactUpToFloatRoundingWhereInt8HoldsTheActivation
 TEST(VulkanBackend, ExtremeCodesScalesAndActivationsDoNotSaturate) {
   WEFT_VULKAN_OR_SKIP(backend);
   Random random(test::test_seed(62));
-  for (const TensorType type : {TensorType::kQ8_0, TensorType::kQ4_0, TensorType::kQ4_K,
-                                TensorType::kQ5_K, TensorType::kQ6_K}) {
+  for (const TensorType type : kQuantized) {
     for (const int fill : {0x00, 0x7f, 0x80, 0xff}) {
       const Tensor tensor = make_tensor(type, 16, 512, random, fill);
       const auto weight = backend->load(tensor.view(), WeightUse::kMatmul).value();
@@ -137,6 +139,78 @@ TEST(VulkanBackend, ProductsHaveTheSameBitsWithDotProductsOfBytesAndWithout) {
   }
   EXPECT_EQ(dots->device().complaints(), 0u);
 }
+
+// The same products on both, for sizes that no tile, no part and no step divides.
+void expect_same_bits(VulkanBackend& one, VulkanBackend& other, TensorType type,
+                      std::initializer_list<std::tuple<uint32_t, uint32_t, int>> sizes,
+                      std::initializer_list<uint32_t> row_counts, Random& random) {
+  const uint32_t block = uint32_t(model::tensor_type_info(type).block_elements);
+  for (const auto& [out, blocks, fill] : sizes) {
+    const Tensor tensor = make_tensor(type, out, blocks * block, random, fill);
+    const auto weight = one.load(tensor.view(), WeightUse::kMatmul).value();
+    const auto other_weight = other.load(tensor.view(), WeightUse::kMatmul).value();
+    for (const uint32_t rows : row_counts) {
+      const std::vector<float> x = random_floats(size_t{rows} * tensor.cols, random);
+      EXPECT_EQ(run_matmul(one, *weight, x), run_matmul(other, *other_weight, x))
+          << model::tensor_type_info(type).name << ", " << out << " x " << tensor.cols << ", "
+          << rows << " rows";
+    }
+  }
+}
+
+// Integers are exact in matrices too.
+TEST(VulkanBackend, ProductsHaveTheSameBitsInMatricesAndWithout) {
+  VulkanOptions options = vulkan_options();
+  const auto matrices = vulkan_backend(options);
+  options.matrices = VulkanOptions::Matrices::kNever;
+  options.tiles_on_cpu = false;
+  const auto plain = vulkan_backend(options);
+  if (!matrices) GTEST_SKIP() << "no Vulkan device here";
+  if (!matrices->device().matrices().bytes) GTEST_SKIP() << matrices->device().matrices().absent;
+  ASSERT_FALSE(plain->device().matrices().bytes);
+  Random random(test::test_seed(70));
+  for (const TensorType type : kQuantized) {
+    expect_same_bits(*matrices, *plain, type,
+                     {{1, 1, -1}, {13, 2, -1}, {64, 8, 0x00}, {64, 8, 0x7f}, {64, 8, 0x80},
+                      {64, 8, 0xff}, {75, 19, -1}, {131, 11, -1}},
+                     {16, 31, 32, 33, 65, 130}, random);
+  }
+  EXPECT_EQ(matrices->device().complaints(), 0u);
+}
+
+// The shapes and the subgroups of GPUs that are not here, in plain instructions.
+struct PlainMatrices {
+  MatrixShape shape;
+  uint32_t subgroup;
+};
+class VulkanMatrixShapes : public ::testing::TestWithParam<PlainMatrices> {};
+
+TEST_P(VulkanMatrixShapes, GiveTheSameBits) {
+  VulkanOptions options = vulkan_options();
+  options.plain_shape = GetParam().shape;
+  options.plain_subgroup = GetParam().subgroup;
+  const auto matrices = vulkan_backend(options);
+  options.plain_shape = {};
+  options.matrices = VulkanOptions::Matrices::kNever;
+  options.tiles_on_cpu = false;
+  const auto plain = vulkan_backend(options);
+  if (!matrices) GTEST_SKIP() << "no Vulkan device here";
+  Random random(test::test_seed(71));
+  for (const TensorType type : kQuantized) {
+    expect_same_bits(*matrices, *plain, type, {{75, 3, -1}, {40, 11, 0x80}}, {16, 67}, random);
+  }
+  EXPECT_EQ(matrices->device().complaints(), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(OfGpus, VulkanMatrixShapes,
+                         ::testing::Values(PlainMatrices{{16, 16, 32}, 32},
+                                           PlainMatrices{{16, 16, 16}, 64},
+                                           PlainMatrices{{8, 16, 32}, 32},
+                                           PlainMatrices{{8, 8, 32}, 32}),
+                         [](const auto& of) {
+  const MatrixShape& shape = of.param.shape;
+  return cat(shape.m, "x", shape.n, "x", shape.k, "_by_", of.param.subgroup);
+});
 
 // One expert of one is the matrix; so is each of several, also where the weights are in pieces.
 TEST(VulkanBackend, ExpertsHaveTheBitsOfProductsWithTheirPartsAlone) {

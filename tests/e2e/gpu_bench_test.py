@@ -61,7 +61,7 @@ def main():
             continue
         shares = [t["weft"]["prefill_tps"] * 2 * t["weft"]["layer_parameters"]
                   / (t["weft"][rate] * 1e12) for t in turns]
-        expect(abs(summary[f"prefill_of_{name}_rate"]["high"] - max(shares)) < 1e-12,
+        expect(abs(summary[f"prefill_of_{name}_rate"]["highest"] - max(shares)) < 1e-12,
                "the prompt's share of a rate is wrong")
     expect(summary["llama_decode_tps"]["median"] == 12.5, "llama.cpp's decode is misread")
     expect(summary["llama_prefill_tps"]["median"] == 250.0, "llama.cpp's prompt is misread")

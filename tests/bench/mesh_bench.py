@@ -28,6 +28,7 @@ from bench_nodes import BenchMesh, Stream, free_ports, lab, read_streams  # noqa
 import plot  # noqa: E402
 import step_trace  # noqa: E402
 
+BEFORE_TOKENS = 96  # of each stream before the prompt comes: seconds, as a machine's speed changes
 SCENES = ("single", "eight", "prompt", "overlap", "hop")
 MEMORY_BESIDE = 24 << 20  # activations of the largest batch, and what a rounded share lacks
 TRACE_SETTLES_S = 0.6  # a trace is written five times a second
@@ -113,8 +114,8 @@ class Bench:
                 "gap_p99_ms": quantile(gaps, 0.99) * 1000}
 
     def prompt_beside_streams(self, count):
-        runners = [self.stream(count, self.prompt(16), 4000) for _ in range(4)]
-        read_streams(runners, until=lambda: all(len(s.times) >= 24 for s in runners))
+        runners = [self.stream(count, self.prompt(16), 5000) for _ in range(4)]
+        read_streams(runners, until=lambda: all(len(s.times) >= BEFORE_TOKENS for s in runners))
         came = time.monotonic()
         long_one = self.stream(count, self.prompt(self.options.prompt_tokens), 1)
         read_streams([*runners, long_one], until=lambda: bool(long_one.times))

@@ -48,6 +48,7 @@ const std::map<std::string, Names> kVendors = {
 
 // Files without a mirror of their own, and what covers them.
 const std::map<std::string, std::string> kMirrorless = {
+    {"kernels/cpu/cpu_attention.cc", "kernels/cpu/attention_test"},
     {"kernels/cpu/cpu_matmul.cc", "kernels/cpu/matmul_*_test and kernels/operations_test"},
     {"kernels/cpu/kernels_avx2.cc", "kernels/cpu/matmul_*_test"},
     {"kernels/cpu/kernels_avx512.cc", "kernels/cpu/matmul_*_test"},

@@ -10,69 +10,92 @@
 namespace weft::kernels::float8 {
 namespace {
 
-// As many heads as keep their sums in the 16 registers of AVX2 beside a position's keys.
-template <typename Element, int H>
-inline void score_heads(const Element* keys, const float* q, uint32_t head_dim,
-                        float (*scores)[kPage]) {
-  Float8 sums[H][4];
-  for (int h = 0; h < H; ++h) {
-    for (int i = 0; i < 4; ++i) sums[h][i] = splat(0);
-  }
+// 16 positions of a page, those from `from` on, for as many queries as keep their sums in the 16
+// registers of AVX2.
+template <typename Element, int Q>
+inline void score_half(Stream<Element> keys, const float* q, uint32_t q_stride, uint32_t head_dim,
+                       float (*scores)[kPage], uint32_t from) {
+  Float8 sums[Q][2];
+  for (int i = 0; i < Q; ++i) sums[i][0] = sums[i][1] = splat(0);
   for (uint32_t d = 0; d < head_dim; ++d) {
-    Float8 key[4];
-    for (int i = 0; i < 4; ++i) key[i] = load8(keys + d * kPage + 8 * i);
-    for (int h = 0; h < H; ++h) {
-      const float element = q[h * head_dim + d];
-      for (int i = 0; i < 4; ++i) sums[h][i] = fused_add(sums[h][i], key[i], element);
+    const Float8 first = load8(keys.at + d * kPage + from);
+    const Float8 second = load8(keys.at + d * kPage + from + 8);
+    keys.prefetch(d * kPage + from);
+    for (int i = 0; i < Q; ++i) {
+      const float element = q[d * q_stride + i];
+      sums[i][0] = fused_add(sums[i][0], first, element);
+      sums[i][1] = fused_add(sums[i][1], second, element);
     }
   }
-  for (int h = 0; h < H; ++h) {
-    for (int i = 0; i < 4; ++i) store8(scores[h] + 8 * i, sums[h][i]);
+  for (int i = 0; i < Q; ++i) {
+    store8(scores[i] + from, sums[i][0]);
+    store8(scores[i] + from + 8, sums[i][1]);
   }
 }
 
 // The sums of 8 V elements from d on.
-template <typename Element, int H, int V>
-inline void add_elements(const Element* values, uint32_t stride, uint32_t count, uint32_t d,
-                         const float (*weights)[kPage], const float* shrink,
-                         float (*sums)[kHeadDimMax]) {
-  Float8 part[H][V];
-  for (int h = 0; h < H; ++h) {
-    for (int v = 0; v < V; ++v) part[h][v] = multiply(load8(sums[h] + d + 8 * v), shrink[h]);
+template <typename Element, int Q, int V>
+inline void add_elements(Stream<Element> values, uint32_t stride, uint32_t count, uint32_t d,
+                         const float (*weights)[kPage], const float* shrink, float* sums) {
+  Float8 part[Q][V];
+  for (int i = 0; i < Q; ++i) {
+    for (int v = 0; v < V; ++v) {
+      part[i][v] = multiply(load8(sums + i * stride + d + 8 * v), shrink[i]);
+    }
   }
   for (uint32_t t = 0; t < count; ++t) {
     Float8 value[V];
-    for (int v = 0; v < V; ++v) value[v] = load8(values + t * stride + d + 8 * v);
-    for (int h = 0; h < H; ++h) {
-      for (int v = 0; v < V; ++v) part[h][v] = fused_add(part[h][v], value[v], weights[h][t]);
+    for (int v = 0; v < V; ++v) value[v] = load8(values.at + t * stride + d + 8 * v);
+    values.prefetch(t * stride + d);
+    for (int i = 0; i < Q; ++i) {
+      for (int v = 0; v < V; ++v) part[i][v] = fused_add(part[i][v], value[v], weights[i][t]);
     }
   }
-  for (int h = 0; h < H; ++h) {
-    for (int v = 0; v < V; ++v) store8(sums[h] + d + 8 * v, part[h][v]);
+  for (int i = 0; i < Q; ++i) {
+    for (int v = 0; v < V; ++v) store8(sums + i * stride + d + 8 * v, part[i][v]);
   }
 }
 
 struct Pages {
-  template <int H, typename Element>
-  static inline void score(const Element* keys, const float* q, uint32_t head_dim,
-                           float (*scores)[kPage]) {
-    for (int h = 0; h + 2 <= H; h += 2) {
-      score_heads<Element, 2>(keys, q + h * head_dim, head_dim, scores + h);
-    }
-    if (H % 2 != 0) {
-      score_heads<Element, 1>(keys, q + (H - 1) * head_dim, head_dim, scores + (H - 1));
-    }
+  static constexpr int kTile = 4;  // queries at once
+
+  template <int Q, typename Element>
+  static inline void score(Stream<Element> keys, const float* q, uint32_t q_stride,
+                           uint32_t head_dim, float (*scores)[kPage]) {
+    constexpr int kNow = Q < kTile ? Q : kTile;
+    score_half<Element, kNow>(keys, q, q_stride, head_dim, scores, 0);
+    score_half<Element, kNow>(keys, q, q_stride, head_dim, scores, 16);
+    if constexpr (Q > kTile) score<Q - kTile>(keys, q + kTile, q_stride, head_dim, scores + kTile);
   }
 
-  template <int H, typename Element>
-  static inline void add_values(const Element* values, uint32_t stride, uint32_t count,
-                                const float (*weights)[kPage], const float* shrink,
-                                float (*sums)[kHeadDimMax]) {
+  static inline Float8 scale(float* scores, uint32_t skip, uint32_t count,
+                             const AttentionTask& task) {
+    return scale_scores(scores, skip, count, task);
+  }
+
+  static inline Float8 weigh(float* scores, float maximum) {
+    Float8 sum = splat(0);
+    for (int i = 0; i < 4; ++i) {
+      const Float8 weight = exp8(subtract(load8(scores + 8 * i), splat(maximum)));
+      store8(scores + 8 * i, weight);
+      sum = add(sum, weight);
+    }
+    return sum;
+  }
+
+  template <int Q, typename Element>
+  static inline void add_values(Stream<Element> values, uint32_t stride, uint32_t count,
+                                const float (*weights)[kPage], const float* shrink, float* sums) {
+    constexpr int kNow = Q < kTile ? Q : kTile;
     uint32_t d = 0;
     for (; d + 16 <= stride; d += 16) {
-      add_elements<Element, H, 2>(values, stride, count, d, weights, shrink, sums);
+      add_elements<Element, kNow, 2>(values, stride, count, d, weights, shrink, sums);
     }
-    if (d < stride) add_elements<Element, H, 1>(values, stride, count, d, weights, shrink, sums);
+    if (d < stride) add_elements<Element, kNow, 1>(values, stride, count, d, weights, shrink, sums);
+    if constexpr (Q > kTile) {
+      add_values<Q - kTile>(values, stride, count, weights + kTile, shrink + kTile,
+                            sums + kTile * stride);
+    }
   }
 };
 

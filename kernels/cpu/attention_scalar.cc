@@ -35,18 +35,22 @@ void append(const KvAppend& a) {
   }
 }
 
-// One head. Pages in order, with the running maximum of the scores: what was summed so far is
+// One row's head. Pages in order, with the running maximum of the scores: what was summed so far is
 // scaled down when the maximum grows. Source: Milakov & Gimelshein 2018, arXiv:1805.02867.
 template <typename Element>
-void attend_head(const AttentionTask& task, const float* q, const float* sink, float* out) {
+void attend_head(const AttentionTask& task, const AttentionRow& row, uint32_t head) {
+  const float* q = row.q + size_t{head} * task.head_dim;
+  float* out = row.out + size_t{head} * task.head_dim;
+  const float* sink = task.sinks ? task.sinks + head : nullptr;
   float maximum = sink ? *sink : -std::numeric_limits<float>::infinity();
   float total = sink ? 1 : 0;
   float sums[kHeadDimMax] = {};
-  for (uint32_t begin = 0; begin < task.length; begin += kPageTokens) {
+  for (uint32_t begin = row.begin / kPageTokens * kPageTokens; begin < row.end;
+       begin += kPageTokens) {
     const auto* keys = reinterpret_cast<const Element*>(attention_page(task, begin / kPageTokens));
     const Element* values = keys + task.head_dim * kPageTokens;
-    const uint32_t count = task.length - begin < kPageTokens ? task.length - begin : kPageTokens;
-    const uint32_t skip = begin == 0 ? task.skip : 0;
+    const uint32_t count = std::min(row.end - begin, kPageTokens);
+    const uint32_t skip = std::max(row.begin, begin) - begin;
 
     float scores[kPageTokens] = {};
     for (uint32_t d = 0; d < task.head_dim; ++d) {
@@ -76,9 +80,8 @@ void attend_head(const AttentionTask& task, const float* q, const float* sink, f
 template <typename Element>
 void attend(const AttentionTask& task) {
   WEFT_ASSERT(task.head_dim <= kHeadDimMax);
-  for (uint32_t h = 0; h < task.heads; ++h) {
-    attend_head<Element>(task, task.q + h * task.head_dim, task.sinks ? task.sinks + h : nullptr,
-                         task.out + h * task.head_dim);
+  for (uint32_t r = 0; r < task.row_count; ++r) {
+    for (uint32_t h = 0; h < task.heads; ++h) attend_head<Element>(task, task.rows[r], h);
   }
 }
 

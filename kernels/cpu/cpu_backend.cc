@@ -133,44 +133,6 @@ void CpuBackend::append_kv(KvStore& kv, uint32_t layer, const Buffer& k, const B
   });
 }
 
-void CpuBackend::attention(Buffer& out, const Buffer& q, const KvStore& kv, uint32_t layer,
-                           std::span<const KvRow> rows, const AttentionParams& params) {
-  const OperationTimer timer(observer_, "attention");
-  const auto& store = static_cast<const CpuKvStore&>(kv);
-  const KvShape& shape = store.shape();
-  WEFT_ASSERT(layer < shape.layer_count && params.kv_head_count == shape.kv_head_count &&
-              params.head_dim == shape.head_dim && params.head_count % params.kv_head_count == 0);
-  const uint32_t shared = params.head_count / params.kv_head_count;
-  const size_t row_floats = size_t{params.head_count} * params.head_dim;
-  const float* queries = floats(q, rows.size() * row_floats);
-  float* results = floats(out, rows.size() * row_floats);
-  const bool quantized = shape.type == KvType::kQ8_0;
-  const auto attend = shape.type == KvType::kF16 ? table_.attend_f16 : table_.attend_f32;
-  for (const KvRow& row : rows) {
-    WEFT_ASSERT(row.page_of(row.position) < shape.page_count);
-    for (uint32_t page : row.pages) WEFT_ASSERT(page < shape.page_count);
-  }
-  const float* sinks = params.sinks ? cpu_weight(*params.sinks).values().data() : nullptr;
-  // Head by head, so that the rows of a prompt find a head's pages in the cache.
-  const uint32_t row_count = uint32_t(rows.size());
-  pool_->parallel_for(row_count * params.kv_head_count, [&](uint32_t chunk) {
-    const uint32_t kv_head = chunk / row_count;
-    const KvRow& row = rows[chunk % row_count];
-    const uint32_t first = row.first_seen(params.window);
-    const uint32_t* pages = row.pages.data() + (first / kPageTokens - row.first_page);
-    alignas(64) float expanded[kPageTokens * 2 * kHeadDimMax];  // touched for q8_0 only
-    for (uint32_t done = 0; done < shared; done += kSharedHeadsMax) {
-      const uint32_t head = kv_head * shared + done;
-      const size_t at = chunk % row_count * row_floats + size_t{head} * params.head_dim;
-      attend({store.head(layer, 0, kv_head), store.page_stride(), pages, first % kPageTokens,
-              row.position + 1 - first / kPageTokens * kPageTokens, params.head_dim,
-              store.value_stride(), std::min(kSharedHeadsMax, shared - done), params.scale,
-              params.soft_cap, sinks ? sinks + head : nullptr, queries + at, results + at,
-              quantized ? table_.expand_q8_0 : nullptr, expanded});
-    }
-  });
-}
-
 void CpuBackend::glu(model::Activation activation, Buffer& out, const Buffer& gate,
                      const Buffer& up, size_t count) {
   const OperationTimer timer(observer_, "glu");

@@ -74,6 +74,10 @@ class CpuBackend final : public Backend {
     uint64_t stride;
   };
 
+  struct RowRun {
+    uint32_t first, count;
+  };
+
   static XForm x_form(model::TensorType type);
   MatmulFunction matmul_function(model::TensorType type) const;
   // Grows a scratch memory; false (and `failed_` set) without memory.
@@ -85,6 +89,8 @@ class CpuBackend final : public Backend {
   // if there is enough of it.
   template <typename Body>
   void split(size_t count, size_t step, Body body);
+  // Cuts rows into runs of one session, `most` at most, for attention: row_runs_.
+  void find_row_runs(std::span<const KvRow> rows, uint32_t most);
   void sort_choices(std::span<const float> choice, const ExpertRows& rows);
 
   const KernelTable& table_;
@@ -93,6 +99,7 @@ class CpuBackend final : public Backend {
   MappedMemory blocks32_, blocks256_, row_scratch_;
   std::array<MappedMemory, kXForms> sorted_x_;
   ProductRun run_;
+  std::vector<RowRun> row_runs_;
   std::vector<uint32_t> choice_order_;  // choices by expert
   std::vector<uint32_t> expert_ends_;   // in choice_order_
   bool failed_ = false;

@@ -32,6 +32,14 @@ static inline __m512 weft_emulated_cvtepi32_ps(__m512i words) {
 }
 #undef _mm512_cvtepi32_ps
 #define _mm512_cvtepi32_ps weft_emulated_cvtepi32_ps
+static inline __m512i weft_emulated_cvtps_epi32(__m512 values) {
+  const __m256i low = _mm256_cvtps_epi32(_mm512_castps512_ps256(values));
+  const __m256i high = _mm256_cvtps_epi32(_mm256_castsi256_ps(
+      _mm512_extracti64x4_epi64(_mm512_castps_si512(values), 1)));
+  return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+#undef _mm512_cvtps_epi32
+#define _mm512_cvtps_epi32 weft_emulated_cvtps_epi32
 static inline __m512i weft_emulated_srai_epi32(__m512i words, unsigned bits) {
   const __m256i low = _mm256_srai_epi32(_mm512_castsi512_si256(words), int(bits));
   const __m256i high = _mm256_srai_epi32(_mm512_extracti64x4_epi64(words, 1), int(bits));

@@ -50,25 +50,35 @@ struct MatmulTile {
 using MatmulFunction = void (*)(const MatmulTile& tile, uint32_t x_rows);
 
 inline constexpr uint32_t kHeadDimMax = 512;
-inline constexpr uint32_t kSharedHeadsMax = 4;
+inline constexpr uint32_t kSharedHeadsMax = 8;
+// A task's queries are rows times heads: so many, and so many floats unless it has one row only. A
+// page and what is kept of the queries then fit a first-level cache together.
+inline constexpr uint32_t kQueriesMax = 32;
+inline constexpr uint32_t kQueryFloatsMax = 2048;
 
-// softmax(scale * q k^T) v of one row for up to kSharedHeadsMax heads that share one kv head.
+// A row's part of a task. Positions count from the beginning of the task's first page.
+struct AttentionRow {
+  uint32_t begin, end;  // the positions it attends to, one at least
+  const float* q;       // [heads, head_dim]
+  float* out;           // [heads, head_dim]
+};
+
+// softmax(scale * q k^T) v of rows of one session, neither begins nor ends falling, for heads that
+// share one kv head. Bits of a row do not depend on the others.
 // A page holds, per kv head, keys transposed as [head_dim][kPageTokens] and then values as
 // [kPageTokens][value_stride]; see kernels/cpu/kv_store.h.
 struct AttentionTask {
   const uint8_t* first_page;  // this layer's and head's part of page 0
   uint64_t page_stride;       // bytes
-  const uint32_t* pages;      // the session's, in order, from that of the first position on
-  uint32_t skip;              // positions of the first page that are not attended to
-  uint32_t length;            // positions from the first page's beginning on, more than `skip`
+  const uint32_t* pages;      // the session's, in order, from the first that a row attends to
+  const AttentionRow* rows;
+  uint32_t row_count;
   uint32_t head_dim;
   uint32_t value_stride;  // elements; head_dim rounded up to 8
   uint32_t heads;         // 1..kSharedHeadsMax
   float scale;
   float soft_cap;      // scores s become cap tanh(s / cap); 0: they stay
   const float* sinks;  // [heads], scores that have no value; null: none
-  const float* q;      // [heads, head_dim]
-  float* out;          // [heads, head_dim]
   // A q8_0 cache: turns a page into one of floats, at `expanded`. Null otherwise.
   void (*expand)(const uint8_t* page, uint32_t head_dim, uint32_t value_stride, float* expanded);
   float* expanded;

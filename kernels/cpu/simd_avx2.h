@@ -146,6 +146,21 @@ inline float max_lanes(Float8 v) {
   return _mm_cvtss_f32(top);
 }
 
+// Lane i is combine() over the lanes of v[i], in the order of sum_lanes.
+template <class Combine>
+inline Float8 fold_rows(const Float8 (&v)[8], Combine combine) {
+  __m256 fours[4];  // of v[i] and of v[i + 4]
+  for (int i = 0; i < 4; ++i) {
+    fours[i] = combine(_mm256_permute2f128_ps(v[i], v[i + 4], 0x20),
+                       _mm256_permute2f128_ps(v[i], v[i + 4], 0x31));
+  }
+  const __m256 first =
+      combine(_mm256_unpacklo_ps(fours[0], fours[1]), _mm256_unpackhi_ps(fours[0], fours[1]));
+  const __m256 second =
+      combine(_mm256_unpacklo_ps(fours[2], fours[3]), _mm256_unpackhi_ps(fours[2], fours[3]));
+  return combine(_mm256_shuffle_ps(first, second, 0x44), _mm256_shuffle_ps(first, second, 0xee));
+}
+
 // Rotates four neighbouring pairs.
 inline void rotate_pairs4(float* pairs, const float* cosines, const float* sines) {
   const __m256i twice = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);

@@ -7,7 +7,8 @@
 //   add, subtract, multiply, divide, fused_add, fused_subtract     lane by lane
 //   larger, smaller, magnitude, nearest_integer, exp8, tanh8, soft_cap8
 //   times_power_of_2, where_at_least, first_lanes
-//   first_lane, sum_lanes, max_lanes                               one float
+//   sum_lanes, max_lanes                                           one float
+//   fold_rows                                                      8 vectors to the lanes of one
 //   to_codes, store_codes, sum_codes                               32 values as int8
 //   from_half, to_half, rotate_pairs4, prefetch_ahead
 #pragma once

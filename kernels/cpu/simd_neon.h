@@ -162,6 +162,25 @@ inline float max_lanes(Float8 v) {
   return vmaxnmvq_f32(vmaxnmq_f32(v.low, v.high));
 }
 
+// Lane i is combine() over the lanes of v[i], in the order of sum_lanes.
+template <class Combine>
+inline Float8 fold_rows(const Float8 (&v)[8], Combine combine) {
+  Float8 fours[4];  // of v[i] and of v[i + 4]
+  for (int i = 0; i < 4; ++i) {
+    fours[i] = combine(Float8{v[i].low, v[i + 4].low}, Float8{v[i].high, v[i + 4].high});
+  }
+  const auto twos = [&](const Float8& a, const Float8& b) {
+    return combine(Float8{vzip1q_f32(a.low, b.low), vzip1q_f32(a.high, b.high)},
+                   Float8{vzip2q_f32(a.low, b.low), vzip2q_f32(a.high, b.high)});
+  };
+  const Float8 first = twos(fours[0], fours[1]), second = twos(fours[2], fours[3]);
+  const auto halves = [](float32x2_t a, float32x2_t b) { return vcombine_f32(a, b); };
+  return combine(Float8{halves(vget_low_f32(first.low), vget_low_f32(second.low)),
+                        halves(vget_low_f32(first.high), vget_low_f32(second.high))},
+                 Float8{halves(vget_high_f32(first.low), vget_high_f32(second.low)),
+                        halves(vget_high_f32(first.high), vget_high_f32(second.high))});
+}
+
 // Rotates four neighbouring pairs.
 inline void rotate_pairs4(float* pairs, const float* cosines, const float* sines) {
   const float32x4x2_t v = vld2q_f32(pairs);

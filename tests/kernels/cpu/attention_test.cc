@@ -139,26 +139,38 @@ TEST(Attention, HugeScoresDoNotOverflow) {
   }
 }
 
-// A prompt at once or token by token, one thread or three: the same bits for every row.
+// A prompt at once, where rows read pages together, or token by token; one thread or three: the
+// same bits for every row.
+void expect_rows_alike(const KernelTable& table, KvType type, const AttentionParams& params) {
+  constexpr uint32_t kTokens = 107;
+  const auto one = cpu_backend(1, table);
+  const auto three = cpu_backend(3, table);
+  Session alone(*one, type, params, kTokens, 9), batched(*three, type, params, kTokens, 9);
+  const auto q = random_floats(kTokens * alone.q_dim(), alone.random);
+  batched.append(*three, 0, kTokens);
+  std::vector<uint32_t> positions(kTokens);
+  std::iota(positions.begin(), positions.end(), 0);
+  const auto whole = attend(*three, batched, q, positions);
+  for (uint32_t p = 0; p < kTokens; ++p) {
+    alone.append(*one, p, p + 1);
+    const std::vector<float> row(q.begin() + p * alone.q_dim(),
+                                 q.begin() + (p + 1) * alone.q_dim());
+    const auto got = attend(*one, alone, row, {p});
+    ASSERT_TRUE(std::equal(got.begin(), got.end(), whole.begin() + p * alone.q_dim()))
+        << table.name << ", " << params.head_count << " heads, window " << params.window;
+  }
+}
+
 TEST(Attention, RowsHaveTheSameBitsInAnyBatchAndOnAnyThreads) {
-  const AttentionParams params{8, 2, 40, 0.158f};
+  AttentionParams capped{9, 3, 16, 0.25f};
+  capped.soft_cap = 5;
+  AttentionParams windowed{12, 1, 48, 0.14f};
+  windowed.window = 37;
   for (const KernelTable* table : tables()) {
     for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8_0}) {
-      const auto one = cpu_backend(1, *table);
-      const auto three = cpu_backend(3, *table);
-      Session alone(*one, type, params, 77, 9), batched(*three, type, params, 77, 9);
-      const auto q = random_floats(77 * alone.q_dim(), alone.random);
-      batched.append(*three, 0, 77);
-      std::vector<uint32_t> positions(77);
-      std::iota(positions.begin(), positions.end(), 0);
-      const auto whole = attend(*three, batched, q, positions);
-      for (uint32_t p = 0; p < 77; ++p) {
-        alone.append(*one, p, p + 1);
-        const std::vector<float> row(q.begin() + p * alone.q_dim(),
-                                     q.begin() + (p + 1) * alone.q_dim());
-        const auto got = attend(*one, alone, row, {p});
-        ASSERT_TRUE(std::equal(got.begin(), got.end(), whole.begin() + p * alone.q_dim()))
-            << table->name;
+      for (const AttentionParams& params :
+           {AttentionParams{8, 2, 40, 0.158f}, {4, 4, 64, 0.125f}, capped, windowed}) {
+        expect_rows_alike(*table, type, params);
       }
     }
   }

@@ -71,11 +71,13 @@ inline constexpr uint32_t kQueuedRowsMax = 16384;
 inline constexpr uint32_t kDecodeRowsMax = 128;  // of one batch, besides its prefill rows
 inline constexpr int kJobsInFlight = 2;
 // Prefill rows that ride along with decode rows: what they may add to a step, as a share of the
-// time that the step takes without them; how many at least, and how many before it was measured.
-inline constexpr double kPrefillShare = 0.6;
+// time that the step takes without them; how many at least, and how many at first; how many steps
+// must keep the share before one more is tried (mesh/riding.h).
+inline constexpr double kPrefillShare = 0.4;
 // Two: where a tile of the kernels begins anew the first row costs as much as the next three.
 inline constexpr uint32_t kRidingRowsMin = 2;
 inline constexpr uint32_t kRidingRowsFirst = 8;
+inline constexpr uint32_t kRidingPatience = 32;
 // Trials of how many groups the streams form (mesh/grouping.h): after a change rows come in the old
 // order for a round, a row of each stream; then so many rounds are counted, and so long at least.
 inline constexpr uint32_t kGroupRounds = 3;

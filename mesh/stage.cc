@@ -32,9 +32,10 @@ void Stage::start(const transport::Propose& plan, size_t index) {
   plan_ = plan;
   index_ = index;
   kv_free_tokens_ = plan.kv_tokens;
-  decode_rows_per_s_ = decode_step_s_ = prefill_row_s_ = decode_every_s_ = 0;
+  decode_rows_per_s_ = decode_step_s_ = decode_every_s_ = 0;
   last_decode_ = {};
   grouping_.start(plan.stages.size());
+  riding_.start();
 }
 
 void Stage::stop() {
@@ -245,12 +246,6 @@ bool Stage::group_is_together(size_t streams, Time now) const {
          to_seconds(now - first) >= patience_s;
 }
 
-uint32_t Stage::riding_rows() const {
-  if (decode_step_s_ == 0 || prefill_row_s_ == 0) return std::min(kRidingRowsFirst, row_budget_);
-  const double rows = kPrefillShare * decode_step_s_ / prefill_row_s_;
-  return uint32_t(std::min<double>(std::max<double>(rows, kRidingRowsMin), row_budget_));
-}
-
 void Stage::pump(Time now) {
   if (!plan_) return;
   while (queued_rows_ > 0) {
@@ -263,7 +258,7 @@ void Stage::pump(Time now) {
       return;
     }
     const bool forms_groups = index_ == 0 && streams > 0;
-    submit(next_batch(streams > 0 ? riding_rows() : row_budget_,
+    submit(next_batch(streams > 0 ? riding_.rows(row_budget_) : row_budget_,
                       forms_groups ? grouping_.rows_per_batch(streams) : kDecodeRowsMax));
   }
 }
@@ -287,20 +282,21 @@ void Stage::submit(BatchJob batch) {
   outbox_.emit(SubmitBatch{number, std::move(batch)});
 }
 
-// Learns from a batch what decode and prefill rows take here.
+// Learns from a batch what decode rows take here, and what prefill rows beside them.
 void Stage::measure(const Job& job, double elapsed_s, Time now) {
   uint32_t decode_rows = 0, prefill_rows = 0;
   for (const BatchSequence& sequence : job.sequences) {
     (sequence.row_count == 1 ? decode_rows : prefill_rows) += sequence.row_count;
   }
   if (elapsed_s <= 0) return;
-  if (prefill_rows > 0 && (decode_rows == 0 || decode_step_s_ > 0)) {
-    const double beside_s = decode_rows > 0 ? std::min(decode_step_s_, elapsed_s / 2) : 0;
-    average_in(prefill_row_s_, (elapsed_s - beside_s) / prefill_rows);
-  }
   if (decode_rows == 0) return;
   average_in(decode_rows_per_s_, double(decode_rows) / elapsed_s);
-  if (prefill_rows == 0) average_in(decode_step_s_, elapsed_s);
+  if (prefill_rows == 0) {
+    average_in(decode_step_s_, elapsed_s);
+    riding_.on_decode(elapsed_s);
+  } else {
+    riding_.on_ride(prefill_rows, elapsed_s);
+  }
   grouping_.on_batch(decode_rows, prefill_rows == 0, decoding_streams(now), now);
   const double since_s = to_seconds(now - last_decode_);
   if (last_decode_ != Time{} && since_s < kDecodeEveryMaxS) average_in(decode_every_s_, since_s);

@@ -7,7 +7,7 @@
 // more to let rows gather while the first one runs.
 //
 // While streams decode here, a prompt's rows ride along with theirs, only as many as take
-// kPrefillShare of the time that a step without them takes (both measured): a long prompt makes the
+// kPrefillShare of the time that a step without them takes (mesh/riding.h): a long prompt makes the
 // gap between two tokens at most so much longer, and costs no reading of the weights of its own.
 // Between the streams' rows it waits; if none come for kRideAlongPatience steps, it goes alone.
 //
@@ -33,6 +33,7 @@
 #include "mesh/compute.h"
 #include "mesh/grouping.h"
 #include "mesh/outbox.h"
+#include "mesh/riding.h"
 #include "transport/message.h"
 
 namespace weft::mesh {
@@ -102,8 +103,6 @@ class Stage {
   size_t decoding_streams(Time now) const;
   // Decode rows wait here, and none of their group is worth waiting for any longer.
   bool group_is_together(size_t streams, Time now) const;
-  // Prefill rows that may ride along with decode rows.
-  uint32_t riding_rows() const;
   void measure(const Job& job, double elapsed_s, Time now);
   static transport::Step cut(transport::Step& step, uint32_t count);
   BatchSequence take_rows(SessionId id, Session& session, uint32_t rows_max);
@@ -124,10 +123,10 @@ class Stage {
   double decode_rows_per_s_ = 0;
   // Moving averages; 0: not measured yet.
   double decode_step_s_ = 0;   // a batch of decode rows alone
-  double prefill_row_s_ = 0;   // what a prefill row adds
   double decode_every_s_ = 0;  // from one batch with decode rows to the next
   Time last_decode_;           // when the last one ended
   Grouping grouping_;
+  Riding riding_;
 };
 
 }  // namespace weft::mesh

@@ -10,9 +10,12 @@
 namespace weft::kernels {
 namespace {
 
-// About 30 microseconds: longer than the gaps between the operations of a layer, much shorter than
-// the gap between two tokens of an idle node.
-constexpr uint32_t kSpinsBeforeParking = 1500;
+// About 30 microseconds: longer than the gaps between the operations of a layer. Then other threads
+// may have the core, about a millisecond long: who parks within a batch may come back when it has
+// ended, as a virtual machine's idle core can take milliseconds to wake. Much shorter than the gap
+// between two tokens of an idle node.
+constexpr uint32_t kSpinsBeforeYielding = 1500;
+constexpr uint32_t kYieldsBeforeParking = 1000;
 
 void pause_briefly() {
 #if defined(__x86_64__)
@@ -20,6 +23,23 @@ void pause_briefly() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+// Waits for `done`, a while: false if it has not come.
+template <typename Done>
+bool wait_awake(Done done) {
+  for (uint32_t spins = 0; spins < kSpinsBeforeYielding; ++spins) {
+    if (done()) return true;
+    pause_briefly();
+  }
+  for (uint32_t yields = 0; yields < kYieldsBeforeParking; ++yields) {
+    for (int spins = 0; spins < 50; ++spins) {
+      if (done()) return true;
+      pause_briefly();
+    }
+    sched_yield();
+  }
+  return done();
 }
 
 }  // namespace
@@ -74,14 +94,10 @@ void ThreadPool::run(uint32_t chunks, Call call, void* context) {
   wake_.notify_all();
 
   work(generation);
-  for (uint32_t spins = 0;; ++spins) {
+  const auto finished = [&] { return done_.load(std::memory_order_acquire) == chunks; };
+  while (!wait_awake(finished)) {
     const uint32_t done = done_.load(std::memory_order_acquire);
-    if (done == chunks) return;
-    if (spins < kSpinsBeforeParking) {
-      pause_briefly();
-    } else {
-      done_.wait(done, std::memory_order_acquire);
-    }
+    if (done != chunks) done_.wait(done, std::memory_order_acquire);
   }
 }
 
@@ -104,17 +120,13 @@ void ThreadPool::work(uint32_t generation) {
 void ThreadPool::serve() {
   uint32_t seen = 0;
   for (;;) {
-    uint32_t now = wake_.load(std::memory_order_acquire);
-    for (uint32_t spins = 0; now == seen && spins < kSpinsBeforeParking; ++spins) {
-      pause_briefly();
-      now = wake_.load(std::memory_order_acquire);
-    }
-    if (now == seen) {
+    const auto woken = [&] { return wake_.load(std::memory_order_acquire) != seen; };
+    if (!wait_awake(woken)) {
       wake_.wait(seen, std::memory_order_acquire);
       continue;
     }
+    seen = wake_.load(std::memory_order_acquire);  // before stopping_, which is set before it
     if (stopping_.load(std::memory_order_acquire)) return;
-    seen = now;
     work(uint32_t(state_.load(std::memory_order_acquire) >> 32));
   }
 }

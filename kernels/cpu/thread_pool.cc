@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <chrono>
 #include <system_error>
 
 #include "base/text.h"
@@ -10,12 +11,13 @@
 namespace weft::kernels {
 namespace {
 
-// About 30 microseconds: longer than the gaps between the operations of a layer. Then other threads
-// may have the core, about a millisecond long: who parks within a batch may come back when it has
-// ended, as a virtual machine's idle core can take milliseconds to wake. Much shorter than the gap
-// between two tokens of an idle node.
+// About 30 microseconds: longer than the gaps between the operations of a layer. Then about a
+// millisecond in which other threads may have the core, unless one takes it: who parks within a
+// batch may come back when it has ended, as a virtual machine's idle core can take milliseconds to
+// wake. Much shorter than the gap between two tokens of an idle node.
 constexpr uint32_t kSpinsBeforeYielding = 1500;
 constexpr uint32_t kYieldsBeforeParking = 1000;
+constexpr std::chrono::microseconds kCoreWasTaken{20};
 
 void pause_briefly() {
 #if defined(__x86_64__)
@@ -37,7 +39,9 @@ bool wait_awake(Done done) {
       if (done()) return true;
       pause_briefly();
     }
+    const auto before = std::chrono::steady_clock::now();
     sched_yield();
+    if (std::chrono::steady_clock::now() - before > kCoreWasTaken) break;
   }
   return done();
 }

@@ -26,6 +26,9 @@ using Q8_0 = BlockOf32<272>;
 using Q4_K = BlockOf256<1152>;
 using Q5_K = BlockOf256<1408>;
 using Q6_K = BlockOf256<1680>;
+using IQ4_NL = BlockOf32<144>;
+using IQ4_XS = BlockOf256<1088>;
+using MXFP4 = BlockOf32<136>;
 
 // One panel at a time, a lane of a Float8 for each of its rows.
 struct OnePanel {

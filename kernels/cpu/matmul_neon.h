@@ -43,6 +43,12 @@ struct Products {
     finish(finished);
     for (int r = 0; r < R; ++r) totals[r] = add_product(totals[r], finished[r], scale);
   }
+  // totals[r] += the sums of row r.
+  inline void add_to(Int8* totals) const {
+    Int8 finished[kUnits * Bytes::kRows];
+    finish(finished);
+    for (int r = 0; r < R; ++r) totals[r] = kernels::add(totals[r], finished[r]);
+  }
   // results: [R + 1]
   inline void finish(Int8* results) const {
     for (int u = 0; u < kUnits; ++u) Bytes::finish(sums[u], results + u * Bytes::kRows);
@@ -126,9 +132,7 @@ struct NeonQ80 : NeonBlock<Bytes, Q8_0> {
         const uint8_t* groups = block + kSmallCodesAt + 8 * column;
         products.add(b, column, load_codes(groups), load_codes(groups + 32));
       }
-      Int8 part[R + 1];
-      products.finish(part);
-      for (int r = 0; r < R; ++r) sums[r] = add(sums[r], part[r]);
+      products.add_to(sums);
     }
     const Float8 d = load_halves(block);
     for (int r = 0; r < R; ++r) {

@@ -24,7 +24,8 @@ constexpr uint32_t kRowsMax = 40;
 constexpr TensorType kTypes[] = {TensorType::kF32,    TensorType::kF16,   TensorType::kBF16,
                                  TensorType::kQ8_0,   TensorType::kQ4_0,  TensorType::kQ4_K,
                                  TensorType::kQ5_K,   TensorType::kQ6_K,  TensorType::kIQ4_NL,
-                                 TensorType::kIQ4_XS, TensorType::kMXFP4};
+                                 TensorType::kIQ4_XS, TensorType::kMXFP4, TensorType::kQ4_1,
+                                 TensorType::kQ5_0,   TensorType::kQ5_1};
 
 std::vector<float> some_floats(size_t count, Random& random, float size = 1) {
   std::vector<float> values(count);

@@ -128,6 +128,16 @@ void write_q6_k(const BlockParts& parts, uint8_t* block) {
   std::memcpy(block + 208, &parts.d, 2);
 }
 
+// The fifth bits of 32 codes, one in each bit.
+void read_fifth_bits(const uint8_t* bits, uint8_t* codes) {
+  for (uint32_t i = 0; i < 32; ++i) codes[i] |= uint8_t((bits[i / 8] >> (i % 8) & 1) << 4);
+}
+
+void write_fifth_bits(const uint8_t* codes, uint8_t* bits) {
+  std::memset(bits, 0, 4);
+  for (uint32_t i = 0; i < 32; ++i) bits[i / 8] |= uint8_t(codes[i] >> 4 << (i % 8));
+}
+
 // Two bits of each scale in 16, then their nibbles.
 void read_iq4_xs(const uint8_t* block, BlockParts& parts) {
   std::memcpy(&parts.d, block, 2);
@@ -157,6 +167,19 @@ void read_file_block(TensorType type, const uint8_t* block, BlockParts& parts) {
     case TensorType::kIQ4_NL:
       std::memcpy(&parts.d, block, 2);
       return read_nibbles(block + 2, 16, parts.codes);
+    case TensorType::kQ4_1:
+      std::memcpy(&parts.d, block, 2);
+      std::memcpy(&parts.dmin, block + 2, 2);
+      return read_nibbles(block + 4, 16, parts.codes);
+    case TensorType::kQ5_0:
+      std::memcpy(&parts.d, block, 2);
+      read_nibbles(block + 6, 16, parts.codes);
+      return read_fifth_bits(block + 2, parts.codes);
+    case TensorType::kQ5_1:
+      std::memcpy(&parts.d, block, 2);
+      std::memcpy(&parts.dmin, block + 2, 2);
+      read_nibbles(block + 8, 16, parts.codes);
+      return read_fifth_bits(block + 4, parts.codes);
     case TensorType::kMXFP4:
       parts.d = block[0];
       return read_nibbles(block + 1, 16, parts.codes);
@@ -187,6 +210,19 @@ void write_file_block(TensorType type, const BlockParts& parts, uint8_t* block) 
     case TensorType::kIQ4_NL:
       std::memcpy(block, &parts.d, 2);
       return write_nibbles(parts.codes, 16, block + 2);
+    case TensorType::kQ4_1:
+      std::memcpy(block, &parts.d, 2);
+      std::memcpy(block + 2, &parts.dmin, 2);
+      return write_nibbles(parts.codes, 16, block + 4);
+    case TensorType::kQ5_0:
+      std::memcpy(block, &parts.d, 2);
+      write_fifth_bits(parts.codes, block + 2);
+      return write_nibbles(parts.codes, 16, block + 6);
+    case TensorType::kQ5_1:
+      std::memcpy(block, &parts.d, 2);
+      std::memcpy(block + 2, &parts.dmin, 2);
+      write_fifth_bits(parts.codes, block + 4);
+      return write_nibbles(parts.codes, 16, block + 8);
     case TensorType::kMXFP4:
       block[0] = uint8_t(parts.d);
       return write_nibbles(parts.codes, 16, block + 1);

@@ -13,7 +13,7 @@
 namespace weft::kernels {
 
 // Activations, quantized to int8: value = scale * code, |code| <= 127.
-// For weights in blocks of 32 (Q4_0, Q8_0, IQ4_NL, MXFP4).
+// For weights in blocks of 32 (Q4_0 to Q8_0, IQ4_NL, MXFP4).
 struct ActivationBlock32 {
   float scale;
   int32_t sum;  // of the codes
@@ -114,7 +114,8 @@ struct KernelTable {
 
   MatmulFunction matmul_f32, matmul_f16, matmul_bf16;  // x: floats
   // x: ActivationBlock32
-  MatmulFunction matmul_q8_0, matmul_q4_0, matmul_iq4_nl, matmul_mxfp4;
+  MatmulFunction matmul_q8_0, matmul_q4_0, matmul_q4_1, matmul_q5_0, matmul_q5_1;
+  MatmulFunction matmul_iq4_nl, matmul_mxfp4;
   // x: ActivationBlock256
   MatmulFunction matmul_q4_k, matmul_q5_k, matmul_q6_k, matmul_iq4_xs;
 

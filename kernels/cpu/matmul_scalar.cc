@@ -33,11 +33,13 @@ void look_up(TensorType type, uint32_t count, uint8_t* codes) {
 }
 
 float product(TensorType type, const BlockParts& parts, const ActivationBlock32& x) {
-  const int32_t sum = type == TensorType::kQ4_0 ? dot(parts.codes, x.codes, 32) - 8 * x.sum
-                                                : dot_signed(parts.codes, x.codes, 32);
+  const int32_t offset = type == TensorType::kQ4_0 ? 8 : type == TensorType::kQ5_0 ? 16 : 0;
+  const int32_t sum = dot_signed(parts.codes, x.codes, 32) - offset * x.sum;
   const float d = type == TensorType::kMXFP4 ? model::e8m0_to_f32(uint8_t(parts.d)) * 0.5f
                                              : model::f16_to_f32(parts.d);
-  return float(sum) * (d * x.scale);
+  const float product = float(sum) * (d * x.scale);
+  if (type != TensorType::kQ4_1 && type != TensorType::kQ5_1) return product;
+  return product + float(x.sum) * (model::f16_to_f32(parts.dmin) * x.scale);
 }
 
 float product(TensorType type, const BlockParts& parts, const ActivationBlock256& x) {
@@ -121,6 +123,18 @@ void matmul_q8_0(const MatmulTile& tile, uint32_t x_rows) {
 
 void matmul_q4_0(const MatmulTile& tile, uint32_t x_rows) {
   matmul_blocks<ActivationBlock32>(TensorType::kQ4_0, tile, x_rows);
+}
+
+void matmul_q4_1(const MatmulTile& tile, uint32_t x_rows) {
+  matmul_blocks<ActivationBlock32>(TensorType::kQ4_1, tile, x_rows);
+}
+
+void matmul_q5_0(const MatmulTile& tile, uint32_t x_rows) {
+  matmul_blocks<ActivationBlock32>(TensorType::kQ5_0, tile, x_rows);
+}
+
+void matmul_q5_1(const MatmulTile& tile, uint32_t x_rows) {
+  matmul_blocks<ActivationBlock32>(TensorType::kQ5_1, tile, x_rows);
 }
 
 void matmul_iq4_nl(const MatmulTile& tile, uint32_t x_rows) {

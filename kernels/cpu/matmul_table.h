@@ -4,7 +4,7 @@
 //   table_codes(table, nibbles)  signed_codes of what is looked up
 //   doubled(block, at)         16 bits of each row, in both halves of its word
 //   word(words, i)             byte i of each word, an int8, in 32 bits
-//   add_product(sums, a, b)    of 32 bits each; add(a, b) too
+//   add_product(sums, a, b)    of 32 bits each
 //   subtract_bytes(a, b)
 //   half_powers(block, at)     half of 2 to the power of each row's byte, E8M0
 //
@@ -38,28 +38,15 @@ struct DotMxfp4 : Dot<V, MXFP4> {
   static inline void add_block(const uint8_t* block, uint32_t b,
                                const DotRows<ActivationBlock32, R>& rows,
                                typename V::Floats* totals) {
-    using Vec = typename V::Vec;
-    static_assert(dots_max<V>(Fp4Codes::kMax) >= kHalf);
-    constexpr bool kApart = dots_max<V>(Fp4Codes::kMax) < 2 * kHalf;
-    const Vec table = V::table(kFp4Codes.codes);
-    Vec low[R], high[R];
-    for (int r = 0; r < R; ++r) low[r] = high[r] = V::zero();
-#pragma GCC unroll 4
-    for (int i = 0; i < kHalf; ++i) {
-      const Vec first = V::look_up(table, nibbles<V>(block, kMxCodesAt, i, 0));
-      const Vec second = V::look_up(table, nibbles<V>(block, kMxCodesAt, i, 1));
-      for (int r = 0; r < R; ++r) {
-        const int8_t* x = rows.x[r][b].codes + 4 * i;
-        Vec& other = kApart ? high[r] : low[r];
-        low[r] = V::dot(low[r], first, V::columns(x));
-        other = V::dot(other, second, V::columns(x + 16));
-      }
-    }
+    const auto table = V::table(kFp4Codes.codes);
+    const auto codes = [&](int i, int half) {
+      return V::look_up(table, nibbles<V>(block, kMxCodesAt, i, half));
+    };
+    typename V::Vec sums[R];
+    sum_32<V, Fp4Codes::kMax, R>(codes, rows, b, sums);
     const auto d = V::half_powers(block, 0);
     for (int r = 0; r < R; ++r) {
-      Vec sum = V::total(low[r]);
-      if (kApart) sum = V::add(sum, V::total(high[r]));
-      totals[r] = add_block_32<V>(totals[r], d, rows.x[r][b], sum, Fp4Codes::kOffsetBits);
+      totals[r] = add_block_32<V>(totals[r], d, rows.x[r][b], sums[r], Fp4Codes::kOffsetBits);
     }
   }
 };

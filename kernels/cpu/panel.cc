@@ -105,6 +105,28 @@ void get_high(const uint8_t* lane, uint32_t bits, uint8_t* codes) {
   }
 }
 
+bool has_min(TensorType type) {
+  return type == TensorType::kQ4_1 || type == TensorType::kQ5_1;
+}
+bool has_fifth_bit(TensorType type) {
+  return type == TensorType::kQ5_0 || type == TensorType::kQ5_1;
+}
+
+// Q4_0 to Q5_1.
+void put_small(const BlockParts& parts, bool min, bool fifth_bit, uint32_t lane, uint8_t* panel) {
+  const uint32_t at = lane * kLaneBytes;
+  if (min) put_half(parts.dmin, lane, panel + kHalvesBytes);
+  if (fifth_bit) put_high(parts.codes, 1, panel + fifth_bits_at(min) + at);
+  put_nibbles(parts.codes, panel + nibbles_at(min, fifth_bit) + at);
+}
+
+void get_small(const uint8_t* panel, bool min, bool fifth_bit, uint32_t lane, BlockParts& parts) {
+  const uint32_t at = lane * kLaneBytes;
+  if (min) parts.dmin = get_half(panel + kHalvesBytes, lane);
+  get_nibbles(panel + nibbles_at(min, fifth_bit) + at, parts.codes);
+  if (fifth_bit) get_high(panel + fifth_bits_at(min) + at, 1, parts.codes);
+}
+
 void write_panel_block(TensorType type, const BlockParts& parts, uint32_t lane, uint8_t* panel) {
   const uint32_t at = lane * kLaneBytes;
   if (type != TensorType::kMXFP4) put_half(parts.d, lane, panel);
@@ -115,6 +137,10 @@ void write_panel_block(TensorType type, const BlockParts& parts, uint32_t lane, 
       }
       return;
     case TensorType::kQ4_0:
+    case TensorType::kQ4_1:
+    case TensorType::kQ5_0:
+    case TensorType::kQ5_1:
+      return put_small(parts, has_min(type), has_fifth_bit(type), lane, panel);
     case TensorType::kIQ4_NL:
       return put_nibbles(parts.codes, panel + kSmallCodesAt + at);
     case TensorType::kMXFP4:
@@ -167,7 +193,7 @@ uint64_t unit_bytes(TensorType type, uint64_t at) {
   const model::TensorTypeInfo& info = model::tensor_type_info(type);
   if (info.block_elements == 1) return uint64_t{info.block_bytes} * kPanelRows;
   if (type == TensorType::kMXFP4) return at < kMxCodesAt ? kMxCodesAt : kGroupStride;
-  const bool two = type == TensorType::kQ4_K || type == TensorType::kQ5_K ||  // d and dmin
+  const bool two = has_min(type) || type == TensorType::kQ4_K || type == TensorType::kQ5_K ||
                    type == TensorType::kIQ4_XS;
   return at < (two ? 2 : 1) * kHalvesBytes ? kHalvesBytes : kGroupStride;
 }
@@ -255,6 +281,10 @@ void read_panel_block(TensorType type, const uint8_t* panel, uint32_t lane, Bloc
       }
       return;
     case TensorType::kQ4_0:
+    case TensorType::kQ4_1:
+    case TensorType::kQ5_0:
+    case TensorType::kQ5_1:
+      return get_small(panel, has_min(type), has_fifth_bit(type), lane, parts);
     case TensorType::kIQ4_NL:
       return get_nibbles(panel + kSmallCodesAt + at, parts.codes);
     case TensorType::kMXFP4:

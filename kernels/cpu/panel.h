@@ -7,6 +7,9 @@
 //
 //   Q8_0   8 x f16 d | 8 groups of int8
 //   Q4_0   8 x f16 d | 4 x 32 bytes: low nibbles are group j, high nibbles group j + 4
+//   Q4_1   8 x f16 d | 8 x f16 m | nibbles as in Q4_0
+//   Q5_0   8 x f16 d | 32 bytes: bit g is the fifth bit of group g | nibbles as in Q4_0
+//   Q5_1   8 x f16 d | 8 x f16 m | 32 bytes and nibbles as in Q5_0
 //   Q4_K   8 x f16 d | 8 x f16 dmin | 3 x 32 bytes of 6-bit scales and mins | 8 sub-blocks of 32
 //          columns, each 4 x 32 bytes of nibbles as in Q4_0
 //   Q5_K   as Q4_K, then 8 x 32 bytes: bit g of sub-block s's bytes is the fifth bit of group g
@@ -47,17 +50,21 @@ inline constexpr uint32_t kQ5HighAt = 1152;
 inline constexpr uint32_t kQ6ScalesAt = 16;
 inline constexpr uint32_t kQ6NibblesAt = 144;
 inline constexpr uint32_t kQ6HighAt = 1168;
-inline constexpr uint32_t kSmallCodesAt = 16;  // Q4_0, Q8_0, IQ4_NL
+inline constexpr uint32_t kSmallCodesAt = 16;  // Q8_0, IQ4_NL
 inline constexpr uint32_t kXsHighAt = 16;      // IQ4_XS
 inline constexpr uint32_t kXsScalesAt = 32;
 inline constexpr uint32_t kXsNibblesAt = 64;
 inline constexpr uint32_t kMxCodesAt = 8;
+constexpr uint32_t fifth_bits_at(bool has_min) { return has_min ? 32 : 16; }  // Q5_0, Q5_1
+constexpr uint32_t nibbles_at(bool has_min, bool fifth_bit) {  // Q4_0 to Q5_1
+  return fifth_bits_at(has_min) + (fifth_bit ? 32 : 0);
+}
 
 // One block of one row, taken apart. Codes are the stored integers: 0..15, 0..31, 0..63 or, for
 // Q8_0, int8 as bytes.
 struct BlockParts {
   uint16_t d;  // MXFP4: a byte
-  uint16_t dmin;
+  uint16_t dmin;  // Q4_1, Q5_1: m
   uint8_t scales[16];  // 8 of them for Q4_K, Q5_K and IQ4_XS; int8 as bytes for Q6_K
   uint8_t mins[8];
   alignas(32) uint8_t codes[kBlockElementsMax];

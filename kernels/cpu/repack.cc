@@ -14,7 +14,6 @@ namespace {
 
 using model::TensorType;
 using model::u16_at;
-using model::u32_at;
 
 constexpr uint32_t kQ8Bytes = 34;                     // a block of Q8_0
 constexpr uint32_t kQ4Bytes = 18;                     // a block of Q4_0
@@ -23,15 +22,6 @@ constexpr uint16_t kHalfNaN = 0x7E00;
 
 // One block of the file to blocks of what it is kept as.
 using Repack = void (*)(const uint8_t* block, uint8_t* out);
-
-void q5_0_to_q8_0(const uint8_t* block, uint8_t* out) {
-  std::memcpy(out, block, 2);
-  const uint32_t high = u32_at(block + 2);
-  for (uint32_t i = 0; i < 16; ++i) {
-    out[2 + i] = uint8_t(((block[6 + i] & 15) | (high >> i & 1) << 4) - 16);
-    out[18 + i] = uint8_t((block[6 + i] >> 4 | (high >> (i + 16) & 1) << 4) - 16);
-  }
-}
 
 void put_q6_k(uint16_t d, const int8_t* scales, const int8_t* codes, uint8_t* out) {
   BlockParts parts;
@@ -119,8 +109,6 @@ void rounded(const uint8_t* block, uint8_t* out) {
 // How a type's blocks become those it is kept as; null for a type that stays as it is.
 Repack repack_of(TensorType type) {
   switch (type) {
-    case TensorType::kQ5_0:
-      return q5_0_to_q8_0;
     case TensorType::kQ3_K:
       return q3_k_to_q6_k;
     case TensorType::kIQ3_S:
@@ -129,10 +117,6 @@ Repack repack_of(TensorType type) {
       return tq1_0_to_q4_0;
     case TensorType::kTQ2_0:
       return tq2_0_to_q4_0;
-    case TensorType::kQ4_1:
-      return rounded<model::dequantize_q4_1, 32>;
-    case TensorType::kQ5_1:
-      return rounded<model::dequantize_q5_1, 32>;
     case TensorType::kQ2_K:
       return rounded<model::dequantize_q2_k, 256>;
     case TensorType::kIQ1_S:
@@ -161,6 +145,9 @@ KeptAs kept_as(TensorType type) {
     case TensorType::kBF16:
     case TensorType::kQ8_0:
     case TensorType::kQ4_0:
+    case TensorType::kQ4_1:
+    case TensorType::kQ5_0:
+    case TensorType::kQ5_1:
     case TensorType::kQ4_K:
     case TensorType::kQ5_K:
     case TensorType::kQ6_K:
@@ -168,16 +155,12 @@ KeptAs kept_as(TensorType type) {
     case TensorType::kIQ4_XS:
     case TensorType::kMXFP4:
       return {type, true};
-    case TensorType::kQ5_0:
-      return {TensorType::kQ8_0, true};
     case TensorType::kQ3_K:
     case TensorType::kIQ3_S:
       return {TensorType::kQ6_K, true};
     case TensorType::kTQ1_0:
     case TensorType::kTQ2_0:
       return {TensorType::kQ4_0, true};
-    case TensorType::kQ4_1:
-    case TensorType::kQ5_1:
     case TensorType::kQ2_K:
     case TensorType::kIQ1_S:
     case TensorType::kIQ1_M:

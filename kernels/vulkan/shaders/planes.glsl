@@ -40,9 +40,10 @@ uvec4 beyond_low(uvec4 codes, uvec4 numbers) {
 // Four codes of each row of a quad, whose scales these are.
 Planes planes_of(uvec4 codes, ivec4 scale) {
   if (TYPE == IQ4_XS) codes ^= 0x80808080u;
-  else if (TYPE == Q8_0 || NAMED) return Planes(codes, uvec4(0));
-  if (TYPE == Q4_0) {
-    return Planes(((codes | 0x80808080u) - 0x08080808u) ^ 0x80808080u, uvec4(0));
+  else if (TYPE == Q8_0 || NAMED || HAS_MIN) return Planes(codes, uvec4(0));
+  if (OF_32) {
+    const uint offsets = TYPE == Q5_0 ? 0x10101010u : 0x08080808u;
+    return Planes(((codes | 0x80808080u) - offsets) ^ 0x80808080u, uvec4(0));
   }
   const uvec4 even = even_bytes(codes), odd = odd_bytes(codes);
   const uvec4 even_scaled = scaled(even, scale), odd_scaled = scaled(odd, scale);

@@ -6,7 +6,7 @@
 #include "weights.glsl"
 #include "dot4.glsl"
 
-const bool HAS_MINS = TYPE == Q4_K || TYPE == Q5_K;
+const bool HAS_MINS = TYPE == Q4_K || TYPE == Q5_K || HAS_MIN;
 const uint SUB_BLOCKS = OF_32 ? 1 : 8;
 const uint X_LOADS = OF_32 ? 3 : 21;
 const uint X_SCALE = OF_32 ? 2 : 20;
@@ -32,7 +32,7 @@ void add_half(uint half_of, uint s, Scales k, inout ivec4 sums, inout ivec4 dots
 // codes of x.
 ivec4 offsets_of(uint x_at, Scales k) {
   if (TYPE == Q8_0 || NAMED) return ivec4(0);
-  if (TYPE == Q4_0) return ivec4(8 * int(x[x_at + X_SCALE].y));
+  if (OF_32) return ivec4((HAS_MIN ? -1 : TYPE == Q5_0 ? 16 : 8) * int(x[x_at + X_SCALE].y));
   ivec4 offsets = ivec4(0);
   [[unroll]] for (uint i = 0; i < 4; ++i) {
     const ivec4 x_sums = ivec4(x[x_at + 16 + i]);  // of 16 codes each, of two sub-blocks

@@ -4,8 +4,11 @@
 
 // The types' numbers in a GGUF.
 const uint F32 = 0, F16 = 1, Q4_0 = 2, Q8_0 = 8, Q4_K = 12, Q5_K = 13, Q6_K = 14, BF16 = 30;
-const uint IQ4_NL = 20, IQ4_XS = 23, MXFP4 = 39;
-const bool OF_32 = TYPE == Q4_0 || TYPE == Q8_0 || TYPE == IQ4_NL || TYPE == MXFP4;
+const uint Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, IQ4_NL = 20, IQ4_XS = 23, MXFP4 = 39;
+const bool HAS_MIN = TYPE == Q4_1 || TYPE == Q5_1;  // one, a float
+const bool HAS_FIFTH = TYPE == Q5_0 || TYPE == Q5_1;
+const bool OF_32 = HAS_MIN || HAS_FIFTH || TYPE == Q4_0 || TYPE == Q8_0 || TYPE == IQ4_NL ||
+                   TYPE == MXFP4;
 
 const uint QUAD_ROWS = 4;
 
@@ -18,6 +21,9 @@ uint block_loads() {
     case F32: return 2;
     case F16: case BF16: return 1;
     case Q4_0: case IQ4_NL: return 9;
+    case Q4_1: return 10;
+    case Q5_0: return 11;
+    case Q5_1: return 12;
     case Q8_0: return 17;
     case Q4_K: return 72;
     case Q5_K: return 88;
@@ -63,13 +69,14 @@ vec4 d_at(uint at, uint quad) {
   return uintBitsToFloat(powers << 23 | odd << 22) * 0.5;
 }
 
-// What Q5_K and Q6_K keep of sub-block s of 32 columns beside the nibbles, for its columns 0 to 15
-// and 16 to 31.
+// What Q5_0, Q5_1, Q5_K and Q6_K keep of sub-block s of 32 columns beside the nibbles, for its
+// columns 0 to 15 and 16 to 31.
 struct Upper {
   uvec4 low, high;
 };
 Upper upper_of(uint at, uint s, uint quad) {
   Upper upper = Upper(uvec4(0), uvec4(0));
+  if (HAS_FIFTH) upper.low = upper.high = w[at + (HAS_MIN ? 2 : 1) + quad];
   if (TYPE == Q5_K) upper.low = upper.high = w[at + 72 + 2 * s + quad];
   if (TYPE == Q6_K) {
     upper.low = w[at + 73 + 4 * s + quad];
@@ -108,12 +115,13 @@ struct Codes {
 };
 Codes codes_of(uint at, uint s, uint j, uint quad, Upper upper) {
   if (TYPE == Q8_0) return Codes(w[at + 1 + 2 * j + quad], w[at + 9 + 2 * j + quad]);
-  const uint nibbles_at = OF_32 ? 1 : TYPE == Q6_K ? 9 : TYPE == IQ4_XS ? 4 : 8;
+  const uint nibbles_at = OF_32 ? 1 + (HAS_MIN ? 1 : 0) + (HAS_FIFTH ? 2 : 0)
+                          : TYPE == Q6_K ? 9 : TYPE == IQ4_XS ? 4 : 8;
   const uvec4 both = TYPE == MXFP4 ? load_from_half(at + 1 + 4 * j + 2 * quad)
                                    : w[at + nibbles_at + 8 * s + 2 * j + quad];
   Codes codes = Codes(both & 0x0f0f0f0f, (both >> 4) & 0x0f0f0f0f);
   if (NAMED) return Codes(look_up(codes.low), look_up(codes.high));
-  if (TYPE == Q5_K) {
+  if (TYPE == Q5_K || HAS_FIFTH) {
     codes.low |= ((upper.low >> j) & 0x01010101) << 4;
     codes.high |= ((upper.high >> (j + 4)) & 0x01010101) << 4;
   }
@@ -181,7 +189,8 @@ vec4 values_at(uint panel, uint column, uint quad) {
   }
   if (TYPE == Q8_0 || NAMED) return d * vec4(signed_bytes_of(words, i));
   const vec4 code = vec4(bytes_of(words, i));
-  if (TYPE == Q4_0) return d * (code - 8);
+  if (HAS_MIN) return d * code + halves_at(at + 1, quad);
+  if (OF_32) return d * (code - (TYPE == Q5_0 ? 16 : 8));
   const Scales k = scales_of(at, quad);
   if (TYPE == Q6_K) return d * vec4(scale6_of(k, s, g / 4)) * (code - 32);
   return d * vec4(scale_of(k, s)) * code - halves_at(at + 1, quad) * vec4(min_of(k, s));

@@ -11,6 +11,11 @@ using model::TensorType;
 double value(TensorType type, const BlockParts& p, uint32_t i) {
   const double d = model::f16_to_f32(p.d);
   switch (type) {
+    case TensorType::kQ5_0:
+      return d * (p.codes[i] - 16);
+    case TensorType::kQ4_1:
+    case TensorType::kQ5_1:
+      return d * p.codes[i] + model::f16_to_f32(p.dmin);
     case TensorType::kIQ4_NL:
       return d * model::kIq4Values[p.codes[i]];
     case TensorType::kIQ4_XS:

@@ -5,7 +5,8 @@ namespace {
 
 using model::TensorType;
 constexpr TensorType kTypes[] = {TensorType::kQ8_0, TensorType::kQ4_0, TensorType::kIQ4_NL,
-                                 TensorType::kMXFP4};
+                                 TensorType::kMXFP4, TensorType::kQ4_1, TensorType::kQ5_0,
+                                 TensorType::kQ5_1};
 
 TEST(MatmulBlock32, IsExactUpToFloatRoundingWhereInt8HoldsTheActivations) {
   Random random(test::test_seed(12));

@@ -47,11 +47,14 @@ struct Avx2 : Avx2Vector {
   static inline SignedCodes table_codes(Vec table, Vec nibbles) {
     return signed_codes(look_up(table, nibbles));
   }
-  static inline Vec signed_dot(Vec acc, const SignedCodes& codes, Vec x) {
+  static inline Vec signed_scaled(Vec acc, const SignedCodes& codes, Vec x, Vec scale) {
     const Vec turned = _mm256_sign_epi8(x, codes.codes);
-    acc = _mm256_add_epi32(acc, total(_mm256_maddubs_epi16(codes.sizes, turned)));
+    acc = add_pairs(acc, _mm256_maddubs_epi16(codes.sizes, turned), scale);
     keep_order(acc);
     return acc;
+  }
+  static inline Vec signed_dot(Vec acc, const SignedCodes& codes, Vec x) {
+    return signed_scaled(acc, codes, x, _mm256_set1_epi16(1));
   }
 };
 

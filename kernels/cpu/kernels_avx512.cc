@@ -52,9 +52,12 @@ struct Avx512 : Avx512Vector {
   static inline SignedCodes table_codes(Vec table, Vec nibbles) {
     return signed_codes(look_up(table, nibbles));
   }
-  static inline Vec signed_dot(Vec acc, const SignedCodes& codes, Vec x) {
+  static inline Vec signed_scaled(Vec acc, const SignedCodes& codes, Vec x, Vec scale) {
     const Vec turned = _mm512_mask_sub_epi8(x, codes.negative, _mm512_setzero_si512(), x);
-    return _mm512_add_epi32(acc, total(_mm512_maddubs_epi16(codes.sizes, turned)));
+    return add_pairs(acc, _mm512_maddubs_epi16(codes.sizes, turned), scale);
+  }
+  static inline Vec signed_dot(Vec acc, const SignedCodes& codes, Vec x) {
+    return signed_scaled(acc, codes, x, _mm512_set1_epi16(1));
   }
 };
 

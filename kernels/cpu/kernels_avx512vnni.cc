@@ -18,13 +18,17 @@ struct Avx512Vnni : Avx512Vector {
   static constexpr int kSignedOffsetBits = 7;
 
   static inline Vec dot(Vec acc, Vec codes, Vec x) { return _mm512_dpbusd_epi32(acc, codes, x); }
-  static inline Vec scaled(Vec sums, Vec acc, Vec scale) { return add_product(sums, acc, scale); }
+  static inline Vec scaled(Vec sums, Vec acc, Vec scale) {
+    return _mm512_add_epi32(sums, _mm512_mullo_epi32(acc, scale));
+  }
   static inline Vec total(Vec acc) { return acc; }
 
   static inline Vec scale(Vec words, int i) {
     return _mm512_srli_epi32(words, unsigned(8 * i)) & _mm512_set1_epi32(255);
   }
-  static inline Vec signed_scale(Vec words, int i) { return word(words, i); }
+  static inline Vec signed_scale(Vec words, int i) {
+    return _mm512_srai_epi32(_mm512_slli_epi32(words, unsigned(24 - 8 * i)), 24);
+  }
   static inline Vec add_pairs(Vec sums, Vec pairs_of_16, Vec x) {
     return _mm512_dpwssd_epi32(sums, pairs_of_16, x);
   }

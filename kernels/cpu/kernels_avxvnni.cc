@@ -21,13 +21,17 @@ struct AvxVnni : Avx2Vector {
   static inline Vec dot(Vec acc, Vec codes, Vec x) {
     return _mm256_dpbusd_avx_epi32(acc, codes, x);
   }
-  static inline Vec scaled(Vec sums, Vec acc, Vec scale) { return add_product(sums, acc, scale); }
+  static inline Vec scaled(Vec sums, Vec acc, Vec scale) {
+    return _mm256_add_epi32(sums, _mm256_mullo_epi32(acc, scale));
+  }
   static inline Vec total(Vec acc) { return acc; }
 
   static inline Vec scale(Vec words, int i) {
     return _mm256_and_si256(_mm256_srli_epi32(words, 8 * i), _mm256_set1_epi32(255));
   }
-  static inline Vec signed_scale(Vec words, int i) { return word(words, i); }
+  static inline Vec signed_scale(Vec words, int i) {
+    return _mm256_srai_epi32(_mm256_slli_epi32(words, 24 - 8 * i), 24);
+  }
   static inline Vec add_pairs(Vec sums, Vec pairs_of_16, Vec x) {
     return _mm256_dpwssd_avx_epi32(sums, pairs_of_16, x);
   }

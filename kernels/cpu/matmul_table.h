@@ -3,8 +3,7 @@
 //   table(entries)             16 bytes that look_up(table, nibbles) takes for 0 to 15
 //   table_codes(table, nibbles)  signed_codes of what is looked up
 //   doubled(block, at)         16 bits of each row, in both halves of its word
-//   word(words, i)             byte i of each word, an int8, in 32 bits
-//   add_product(sums, a, b)    of 32 bits each
+//   signed_scaled(acc, codes, x, s)  acc plus a signed_dot times s; where kDotColumns is 2
 //   subtract_bytes(a, b)
 //   half_powers(block, at)     half of 2 to the power of each row's byte, E8M0
 //
@@ -51,18 +50,19 @@ struct DotMxfp4 : Dot<V, MXFP4> {
   }
 };
 
-// 32 columns from `column` on, whose codes name IQ4's values.
-template <typename V, int R, class Block>
-inline void add_iq4(const uint8_t* block, int packed_at, typename V::Vec table,
-                    const DotRows<Block, R>& rows, uint32_t b, int column, typename V::Vec* acc) {
+// 32 columns from `column` on, whose codes name IQ4's values; add(acc, codes, x) multiplies them.
+template <typename V, int R, class Block, class Add>
+inline void add_iq4(const uint8_t* block, int packed_at, const DotRows<Block, R>& rows, uint32_t b,
+                    int column, typename V::Vec* acc, const Add& add) {
+  const auto table = V::table(model::kIq4Values);
 #pragma GCC unroll 4
   for (int i = 0; i < kHalf; ++i) {
     const auto first = V::table_codes(table, nibbles<V>(block, packed_at, i, 0));
     const auto second = V::table_codes(table, nibbles<V>(block, packed_at, i, 1));
     for (int r = 0; r < R; ++r) {
       const int8_t* x = rows.x[r][b].codes + column + 4 * i;
-      acc[r] = V::signed_dot(acc[r], first, V::columns(x));
-      acc[r] = V::signed_dot(acc[r], second, V::columns(x + 16));
+      acc[r] = add(acc[r], first, V::columns(x));
+      acc[r] = add(acc[r], second, V::columns(x + 16));
     }
   }
 }
@@ -75,7 +75,7 @@ struct DotIq4Nl : Dot<V, IQ4_NL> {
                                typename V::Floats* totals) {
     typename V::Vec acc[R];
     for (int r = 0; r < R; ++r) acc[r] = V::zero();
-    add_iq4<V, R>(block, kSmallCodesAt, V::table(model::kIq4Values), rows, b, 0, acc);
+    add_iq4<V, R>(block, kSmallCodesAt, rows, b, 0, acc, V::signed_dot);
     const auto d = V::halves(block, 0);
     for (int r = 0; r < R; ++r) {
       totals[r] = add_block_32<V>(totals[r], d, rows.x[r][b], acc[r], V::kSignedOffsetBits);
@@ -99,7 +99,7 @@ struct DotScalesXs {
                        (V::shift_right(high, 2) & lower) | (V::shift_left(high, 4) & upper);
     words[0] = V::subtract_bytes(first, V::bytes(32));
     words[1] = V::subtract_bytes(second, V::bytes(32));
-    for (int s = 0; s < 8; ++s) scales[s] = V::word(words[s / 4], s % 4);
+    for (int s = 0; s < 8; ++s) scales[s] = V::signed_scale(words[s / 4], s % 4);
   }
 };
 
@@ -111,14 +111,23 @@ struct DotIq4Xs : Dot<V, IQ4_XS> {
                                typename V::Floats* totals) {
     using Vec = typename V::Vec;
     const DotScalesXs<V> k(block);
-    const Vec table = V::table(model::kIq4Values);
     Vec sums[R];
     for (int r = 0; r < R; ++r) sums[r] = V::zero();
     for (int s = 0; s < 8; ++s) {
-      Vec acc[R];
-      for (int r = 0; r < R; ++r) acc[r] = V::zero();
-      add_iq4<V, R>(block, kXsNibblesAt + 128 * s, table, rows, b, 32 * s, acc);
-      for (int r = 0; r < R; ++r) sums[r] = V::add_product(sums[r], acc[r], k.scales[s]);
+      const int packed = kXsNibblesAt + 128 * s;
+      const Vec scale = k.scales[s];
+      if constexpr (V::kDotColumns == 2) {
+        // A multiplication widens each product of pairs anyway: here that by the scale.
+        add_iq4<V, R>(block, packed, rows, b, 32 * s, sums,
+                      [&](Vec sum, const auto& codes, Vec x) {
+                        return V::signed_scaled(sum, codes, x, scale);
+                      });
+      } else {
+        Vec acc[R];
+        for (int r = 0; r < R; ++r) acc[r] = V::zero();
+        add_iq4<V, R>(block, packed, rows, b, 32 * s, acc, V::signed_dot);
+        for (int r = 0; r < R; ++r) sums[r] = V::scaled(sums[r], acc[r], scale);
+      }
     }
     const auto d = V::halves(block, 0);
     for (int r = 0; r < R; ++r) {

@@ -42,12 +42,6 @@ struct Avx2Vector : OnePanel {
   }
   static inline Vec look_up(Vec table, Vec nibbles) { return _mm256_shuffle_epi8(table, nibbles); }
   static inline Vec doubled(const uint8_t* block, int at) { return load_doubled(block + at); }
-  static inline Vec word(Vec words, int i) {
-    return _mm256_srai_epi32(_mm256_slli_epi32(words, 24 - 8 * i), 24);
-  }
-  static inline Vec add_product(Vec sums, Vec a, Vec b) {
-    return _mm256_add_epi32(sums, _mm256_mullo_epi32(a, b));
-  }
   static inline Vec subtract_bytes(Vec a, Vec b) { return _mm256_sub_epi8(a, b); }
 
   static inline Vec add(Vec a, Vec b) { return _mm256_add_epi32(a, b); }

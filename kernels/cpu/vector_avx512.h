@@ -67,12 +67,6 @@ struct Avx512Vector {
     const __m256i low = load_doubled(block + 2 * at);
     return _mm512_inserti64x4(_mm512_castsi256_si512(low), load_doubled(block + 2 * at + 16), 1);
   }
-  static inline Vec word(Vec words, int i) {
-    return _mm512_srai_epi32(_mm512_slli_epi32(words, unsigned(24 - 8 * i)), 24);
-  }
-  static inline Vec add_product(Vec sums, Vec a, Vec b) {
-    return _mm512_add_epi32(sums, _mm512_mullo_epi32(a, b));
-  }
   static inline Vec subtract_bytes(Vec a, Vec b) { return _mm512_sub_epi8(a, b); }
 
   static inline Vec add(Vec a, Vec b) { return _mm512_add_epi32(a, b); }

@@ -21,9 +21,11 @@ constexpr uint32_t kExperts = 5, kUsed = 2;  // of kOut / kExperts rows each
 // Of x: a backend may have programs of their own for few rows, some and many.
 constexpr uint32_t kRowCounts[] = {1, 2, 5, 16, 20, 40};
 constexpr uint32_t kRowsMax = 40;
-constexpr TensorType kTypes[] = {TensorType::kF32,  TensorType::kF16,  TensorType::kBF16,
-                                 TensorType::kQ8_0, TensorType::kQ4_0, TensorType::kQ4_K,
-                                 TensorType::kQ5_K, TensorType::kQ6_K};
+constexpr TensorType kTypes[] = {TensorType::kF32,    TensorType::kF16,   TensorType::kBF16,
+                                 TensorType::kQ8_0,   TensorType::kQ4_0,  TensorType::kQ4_K,
+                                 TensorType::kQ5_K,   TensorType::kQ6_K,  TensorType::kIQ4_NL,
+                                 TensorType::kIQ4_XS, TensorType::kMXFP4, TensorType::kQ4_1,
+                                 TensorType::kQ5_0,   TensorType::kQ5_1};
 
 std::vector<float> some_floats(size_t count, Random& random, float size = 1) {
   std::vector<float> values(count);

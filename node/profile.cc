@@ -144,7 +144,8 @@ Result<transport::Profile> measure_profile(kernels::Backend& backend,
   profile.backend = cat(backend.name(), " ", backend.detail());
   profile.memory_bytes = options.memory_bytes > 0 ? options.memory_bytes : usable_memory();
   std::set<TensorType> types = options.types;
-  types.insert({TensorType::kQ4_K, TensorType::kQ6_K, TensorType::kQ8_0});
+  types.insert({TensorType::kQ4_K, TensorType::kQ6_K, TensorType::kQ8_0, TensorType::kIQ4_XS,
+                TensorType::kMXFP4});
   for (const TensorType type : types) {
     WEFT_TRY(const transport::TypeSpeed speed, measure_type(backend, type));
     profile.speeds.push_back(speed);

@@ -128,13 +128,63 @@ void write_q6_k(const BlockParts& parts, uint8_t* block) {
   std::memcpy(block + 208, &parts.d, 2);
 }
 
+// The fifth bits of 32 codes, one in each bit.
+void read_fifth_bits(const uint8_t* bits, uint8_t* codes) {
+  for (uint32_t i = 0; i < 32; ++i) codes[i] |= uint8_t((bits[i / 8] >> (i % 8) & 1) << 4);
+}
+
+void write_fifth_bits(const uint8_t* codes, uint8_t* bits) {
+  std::memset(bits, 0, 4);
+  for (uint32_t i = 0; i < 32; ++i) bits[i / 8] |= uint8_t(codes[i] >> 4 << (i % 8));
+}
+
+// Two bits of each scale in 16, then their nibbles.
+void read_iq4_xs(const uint8_t* block, BlockParts& parts) {
+  std::memcpy(&parts.d, block, 2);
+  const uint32_t high = block[2] | block[3] << 8;
+  for (uint32_t s = 0; s < 8; ++s) {
+    const uint32_t low = block[4 + s / 2] >> (4 * (s % 2)) & 15;
+    parts.scales[s] = uint8_t(low | (high >> (2 * s) & 3) << 4);
+    read_nibbles(block + 8 + 16 * s, 16, parts.codes + 32 * s);
+  }
+}
+
+void write_iq4_xs(const BlockParts& parts, uint8_t* block) {
+  std::memcpy(block, &parts.d, 2);
+  std::memset(block + 2, 0, 6);
+  for (uint32_t s = 0; s < 8; ++s) {
+    block[2 + s / 4] |= uint8_t(parts.scales[s] >> 4 << (2 * (s % 4)));
+    block[4 + s / 2] |= uint8_t((parts.scales[s] & 15) << (4 * (s % 2)));
+    write_nibbles(parts.codes + 32 * s, 16, block + 8 + 16 * s);
+  }
+}
+
 }  // namespace
 
 void read_file_block(TensorType type, const uint8_t* block, BlockParts& parts) {
   switch (type) {
     case TensorType::kQ4_0:
+    case TensorType::kIQ4_NL:
       std::memcpy(&parts.d, block, 2);
       return read_nibbles(block + 2, 16, parts.codes);
+    case TensorType::kQ4_1:
+      std::memcpy(&parts.d, block, 2);
+      std::memcpy(&parts.dmin, block + 2, 2);
+      return read_nibbles(block + 4, 16, parts.codes);
+    case TensorType::kQ5_0:
+      std::memcpy(&parts.d, block, 2);
+      read_nibbles(block + 6, 16, parts.codes);
+      return read_fifth_bits(block + 2, parts.codes);
+    case TensorType::kQ5_1:
+      std::memcpy(&parts.d, block, 2);
+      std::memcpy(&parts.dmin, block + 2, 2);
+      read_nibbles(block + 8, 16, parts.codes);
+      return read_fifth_bits(block + 4, parts.codes);
+    case TensorType::kMXFP4:
+      parts.d = block[0];
+      return read_nibbles(block + 1, 16, parts.codes);
+    case TensorType::kIQ4_XS:
+      return read_iq4_xs(block, parts);
     case TensorType::kQ8_0:
       std::memcpy(&parts.d, block, 2);
       std::memcpy(parts.codes, block + 2, 32);
@@ -157,8 +207,27 @@ void read_file_block(TensorType type, const uint8_t* block, BlockParts& parts) {
 void write_file_block(TensorType type, const BlockParts& parts, uint8_t* block) {
   switch (type) {
     case TensorType::kQ4_0:
+    case TensorType::kIQ4_NL:
       std::memcpy(block, &parts.d, 2);
       return write_nibbles(parts.codes, 16, block + 2);
+    case TensorType::kQ4_1:
+      std::memcpy(block, &parts.d, 2);
+      std::memcpy(block + 2, &parts.dmin, 2);
+      return write_nibbles(parts.codes, 16, block + 4);
+    case TensorType::kQ5_0:
+      std::memcpy(block, &parts.d, 2);
+      write_fifth_bits(parts.codes, block + 2);
+      return write_nibbles(parts.codes, 16, block + 6);
+    case TensorType::kQ5_1:
+      std::memcpy(block, &parts.d, 2);
+      std::memcpy(block + 2, &parts.dmin, 2);
+      write_fifth_bits(parts.codes, block + 4);
+      return write_nibbles(parts.codes, 16, block + 8);
+    case TensorType::kMXFP4:
+      block[0] = uint8_t(parts.d);
+      return write_nibbles(parts.codes, 16, block + 1);
+    case TensorType::kIQ4_XS:
+      return write_iq4_xs(parts, block);
     case TensorType::kQ8_0:
       std::memcpy(block, &parts.d, 2);
       std::memcpy(block + 2, parts.codes, 32);

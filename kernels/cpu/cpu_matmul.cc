@@ -48,12 +48,24 @@ MatmulFunction CpuBackend::matmul_function(TensorType type) const {
       return table_.matmul_q8_0;
     case TensorType::kQ4_0:
       return table_.matmul_q4_0;
+    case TensorType::kQ4_1:
+      return table_.matmul_q4_1;
+    case TensorType::kQ5_0:
+      return table_.matmul_q5_0;
+    case TensorType::kQ5_1:
+      return table_.matmul_q5_1;
+    case TensorType::kIQ4_NL:
+      return table_.matmul_iq4_nl;
+    case TensorType::kMXFP4:
+      return table_.matmul_mxfp4;
     case TensorType::kQ4_K:
       return table_.matmul_q4_k;
     case TensorType::kQ5_K:
       return table_.matmul_q5_k;
     case TensorType::kQ6_K:
       return table_.matmul_q6_k;
+    case TensorType::kIQ4_XS:
+      return table_.matmul_iq4_xs;
     default:
       break;  // kept as one of the others: repack.h
   }

@@ -13,7 +13,7 @@
 namespace weft::kernels {
 
 // Activations, quantized to int8: value = scale * code, |code| <= 127.
-// For weights in blocks of 32 (Q4_0, Q8_0).
+// For weights in blocks of 32 (Q4_0 to Q8_0, IQ4_NL, MXFP4).
 struct ActivationBlock32 {
   float scale;
   int32_t sum;  // of the codes
@@ -21,7 +21,7 @@ struct ActivationBlock32 {
 };
 static_assert(sizeof(ActivationBlock32) == 40);
 
-// For weights in blocks of 256 (Q4_K, Q5_K, Q6_K).
+// For weights in blocks of 256 (Q4_K, Q5_K, Q6_K, IQ4_XS).
 struct ActivationBlock256 {
   float scale;
   float unused[3];
@@ -122,9 +122,12 @@ struct KernelTable {
   bool takes_twins;    // the products below take twins, not panels
   uint32_t tile_rows;  // of x that they take at most, kTileRowsMax or less
 
-  MatmulFunction matmul_f32, matmul_f16, matmul_bf16;    // x: floats
-  MatmulFunction matmul_q8_0, matmul_q4_0;               // x: ActivationBlock32
-  MatmulFunction matmul_q4_k, matmul_q5_k, matmul_q6_k;  // x: ActivationBlock256
+  MatmulFunction matmul_f32, matmul_f16, matmul_bf16;  // x: floats
+  // x: ActivationBlock32
+  MatmulFunction matmul_q8_0, matmul_q4_0, matmul_q4_1, matmul_q5_0, matmul_q5_1;
+  MatmulFunction matmul_iq4_nl, matmul_mxfp4;
+  // x: ActivationBlock256
+  MatmulFunction matmul_q4_k, matmul_q5_k, matmul_q6_k, matmul_iq4_xs;
 
   // cols is a multiple of the block.
   void (*quantize_32)(const float* x, uint32_t cols, ActivationBlock32* out);

@@ -5,7 +5,7 @@
 
 #include "kernels/cpu/float8_kernels.h"
 #include "kernels/cpu/intrinsics.h"
-#include "kernels/cpu/matmul_dot.h"
+#include "kernels/cpu/matmul_table.h"
 #include "kernels/cpu/vector_avx2.h"
 
 namespace weft::kernels {
@@ -44,11 +44,17 @@ struct Avx2 : Avx2Vector {
   // The weights' signs move to the activations, so that the first factor is unsigned. One product
   // of pairs is at most 2 * 128 * 127 = 32512 and a second would not fit, so each goes to 32 bits.
   static inline SignedCodes signed_codes(Vec codes) { return {_mm256_abs_epi8(codes), codes}; }
-  static inline Vec signed_dot(Vec acc, const SignedCodes& codes, Vec x) {
+  static inline SignedCodes table_codes(Vec table, Vec nibbles) {
+    return signed_codes(look_up(table, nibbles));
+  }
+  static inline Vec signed_scaled(Vec acc, const SignedCodes& codes, Vec x, Vec scale) {
     const Vec turned = _mm256_sign_epi8(x, codes.codes);
-    acc = _mm256_add_epi32(acc, total(_mm256_maddubs_epi16(codes.sizes, turned)));
+    acc = add_pairs(acc, _mm256_maddubs_epi16(codes.sizes, turned), scale);
     keep_order(acc);
     return acc;
+  }
+  static inline Vec signed_dot(Vec acc, const SignedCodes& codes, Vec x) {
+    return signed_scaled(acc, codes, x, _mm256_set1_epi16(1));
   }
 };
 
@@ -59,6 +65,7 @@ const KernelTable* avx2_kernels() {
     KernelTable table = float8::float_loops();
     table.name = "avx2";
     set_dot_products<Avx2>(table);
+    set_table_products<Avx2>(table);
     return table;
   }();
   return &kTable;

@@ -5,7 +5,7 @@
 
 #include "kernels/cpu/attention_avx512.h"
 #include "kernels/cpu/intrinsics.h"
-#include "kernels/cpu/matmul_dot.h"
+#include "kernels/cpu/matmul_table.h"
 #include "kernels/cpu/matmul_float_avx512.h"
 #include "kernels/cpu/vector_avx512.h"
 
@@ -49,9 +49,15 @@ struct Avx512 : Avx512Vector {
   static inline SignedCodes signed_codes(Vec codes) {
     return {_mm512_abs_epi8(codes), _mm512_movepi8_mask(codes)};
   }
-  static inline Vec signed_dot(Vec acc, const SignedCodes& codes, Vec x) {
+  static inline SignedCodes table_codes(Vec table, Vec nibbles) {
+    return signed_codes(look_up(table, nibbles));
+  }
+  static inline Vec signed_scaled(Vec acc, const SignedCodes& codes, Vec x, Vec scale) {
     const Vec turned = _mm512_mask_sub_epi8(x, codes.negative, _mm512_setzero_si512(), x);
-    return _mm512_add_epi32(acc, total(_mm512_maddubs_epi16(codes.sizes, turned)));
+    return add_pairs(acc, _mm512_maddubs_epi16(codes.sizes, turned), scale);
+  }
+  static inline Vec signed_dot(Vec acc, const SignedCodes& codes, Vec x) {
+    return signed_scaled(acc, codes, x, _mm512_set1_epi16(1));
   }
 };
 
@@ -64,6 +70,7 @@ const KernelTable* avx512_kernels() {
     table.takes_twins = true;
     table.tile_rows = kTwinTileRows;
     set_dot_products<Avx512>(table);
+    set_table_products<Avx512>(table);
     set_float_products(table);
     set_attention(table);
     return table;

@@ -4,7 +4,7 @@
 #if defined(__x86_64__)
 
 #include "kernels/cpu/intrinsics.h"
-#include "kernels/cpu/matmul_dot.h"
+#include "kernels/cpu/matmul_table.h"
 #include "kernels/cpu/vector_avx512.h"
 
 namespace weft::kernels {
@@ -35,6 +35,9 @@ struct Avx512Vnni : Avx512Vector {
 
   // 128 more than the value is unsigned.
   static inline SignedCodes signed_codes(Vec codes) { return codes ^ bytes(-128); }
+  static inline SignedCodes table_codes(Vec table, Vec nibbles) {
+    return look_up(signed_codes(table), nibbles);
+  }
   static inline Vec signed_dot(Vec acc, SignedCodes codes, Vec x) { return dot(acc, codes, x); }
 };
 
@@ -45,6 +48,7 @@ const KernelTable* avx512vnni_kernels() {
     KernelTable table = *avx512_kernels();
     table.name = "avx512vnni";
     set_dot_products<Avx512Vnni>(table);
+    set_table_products<Avx512Vnni>(table);
     return table;
   }();
   return &kTable;

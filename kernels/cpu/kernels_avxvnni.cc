@@ -5,7 +5,7 @@
 #if defined(__x86_64__)
 
 #include "kernels/cpu/intrinsics.h"
-#include "kernels/cpu/matmul_dot.h"
+#include "kernels/cpu/matmul_table.h"
 #include "kernels/cpu/vector_avx2.h"
 
 namespace weft::kernels {
@@ -38,6 +38,9 @@ struct AvxVnni : Avx2Vector {
 
   // 128 more than the value is unsigned.
   static inline SignedCodes signed_codes(Vec codes) { return codes ^ bytes(-128); }
+  static inline SignedCodes table_codes(Vec table, Vec nibbles) {
+    return look_up(signed_codes(table), nibbles);
+  }
   static inline Vec signed_dot(Vec acc, SignedCodes codes, Vec x) { return dot(acc, codes, x); }
 };
 
@@ -48,6 +51,7 @@ const KernelTable* avxvnni_kernels() {
     KernelTable table = *avx2_kernels();
     table.name = "avxvnni";
     set_dot_products<AvxVnni>(table);
+    set_table_products<AvxVnni>(table);
     return table;
   }();
   return &kTable;

@@ -21,11 +21,26 @@ struct BlockOf256 {
   using X = ActivationBlock256;
   static constexpr uint32_t kColumns = 256, kBytes = kBlockBytes;
 };
-using Q4_0 = BlockOf32<144>;
+// Nibbles with an offset, or a minimum in its place; with a fifth bit or without.
+template <bool kMin, bool kFifth>
+struct NibblesOf32 : BlockOf32<nibbles_at(kMin, kFifth) + 128> {
+  static constexpr bool kHasMin = kMin, kFifthBit = kFifth;
+  static constexpr int kCodeMax = kFifth ? 31 : 15;
+  static constexpr int kOffsetBits = kMin ? 0 : kFifth ? 4 : 3;
+  static constexpr int kMinAt = 16, kFifthAt = fifth_bits_at(kMin);
+  static constexpr int kNibblesAt = nibbles_at(kMin, kFifth);
+};
+using Q4_0 = NibblesOf32<false, false>;
+using Q4_1 = NibblesOf32<true, false>;
+using Q5_0 = NibblesOf32<false, true>;
+using Q5_1 = NibblesOf32<true, true>;
 using Q8_0 = BlockOf32<272>;
 using Q4_K = BlockOf256<1152>;
 using Q5_K = BlockOf256<1408>;
 using Q6_K = BlockOf256<1680>;
+using IQ4_NL = BlockOf32<144>;
+using IQ4_XS = BlockOf256<1088>;
+using MXFP4 = BlockOf32<136>;
 
 // One panel at a time, a lane of a Float8 for each of its rows.
 struct OnePanel {

@@ -23,7 +23,7 @@
 //   add_pairs(s, p, x)      32-bit sums plus products of pairs of 16 bits
 //   SignedCodes, signed_codes(v), signed_dot(acc, codes, x)   the same for int8 codes; acc is in 32
 //                           bits, and too large by sum(x) << kSignedOffsetBits if that is not 0
-//   subtract(a, b), shift_left(v, bits), splat(n)   of 32 bits each
+//   add(a, b), subtract(a, b), shift_left(v, bits), splat(n)   of 32 bits each
 //   halves(block, at), floats(v)   a half of each row, a 32-bit integer of each row, as floats
 //   multiply(f, x), fused_add(sum, f, g), fused_subtract(sum, f, g)
 //
@@ -268,30 +268,57 @@ inline typename V::Floats add_block_32(typename V::Floats totals, typename V::Fl
   return V::fused_add(totals, V::floats(sum), V::multiply(d, x.scale));
 }
 
-template <typename V>
-struct DotQ40 : Dot<V, Q4_0> {
+// The products of a block of 32, as integers of 32 bits. codes(i, half) are group i of each half.
+template <typename V, int kCodeMax, int R, class Codes>
+inline void sum_32(const Codes& codes, const DotRows<ActivationBlock32, R>& rows, uint32_t b,
+                   typename V::Vec* sums) {
+  using Vec = typename V::Vec;
+  static_assert(dots_max<V>(kCodeMax) >= kHalf);
+  constexpr bool kApart = dots_max<V>(kCodeMax) < 2 * kHalf;
+  Vec low[R], high[R];
+  for (int r = 0; r < R; ++r) low[r] = high[r] = V::zero();
+#pragma GCC unroll 4
+  for (int i = 0; i < kHalf; ++i) {
+    const Vec first = codes(i, 0);
+    const Vec second = codes(i, 1);
+    for (int r = 0; r < R; ++r) {
+      const int8_t* x = rows.x[r][b].codes + 4 * i;
+      Vec& other = kApart ? high[r] : low[r];
+      low[r] = V::dot(low[r], first, V::columns(x));
+      other = V::dot(other, second, V::columns(x + 16));
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    sums[r] = V::total(low[r]);
+    if (kApart) sums[r] = V::add(sums[r], V::total(high[r]));
+  }
+}
+
+// Q4_0 to Q5_1.
+template <typename V, class Block>
+struct DotNibbles : Dot<V, Block> {
   template <int R>
   static inline void add_block(const uint8_t* block, uint32_t b,
                                const DotRows<ActivationBlock32, R>& rows,
                                typename V::Floats* totals) {
     using Vec = typename V::Vec;
-    static_assert(dots_max<V>(15) >= 2 * kHalf);
-    Vec acc[R];
-    for (int r = 0; r < R; ++r) acc[r] = V::zero();
-#pragma GCC unroll 4
-    for (int i = 0; i < kHalf; ++i) {
-      const Vec low = nibbles<V>(block, kSmallCodesAt, i, 0);
-      const Vec high = nibbles<V>(block, kSmallCodesAt, i, 1);
-      for (int r = 0; r < R; ++r) {
-        const int8_t* x = rows.x[r][b].codes + 4 * i;
-        acc[r] = V::dot(acc[r], low, V::columns(x));
-        acc[r] = V::dot(acc[r], high, V::columns(x + 16));
-      }
-    }
+    Vec fifth = V::zero();
+    if (Block::kFifthBit) fifth = V::load(block, Block::kFifthAt);
+    const auto codes = [&](int i, int half) {
+      const Vec four = nibbles<V>(block, Block::kNibblesAt, i, half);
+      if (!Block::kFifthBit) return four;
+      return four | (V::align_bits(fifth, i + 4 * half) & V::bytes(16));
+    };
+    Vec sums[R];
+    sum_32<V, Block::kCodeMax, R>(codes, rows, b, sums);
     const auto d = V::halves(block, 0);
     for (int r = 0; r < R; ++r) {
-      // The stored codes are 8 more than the values.
-      totals[r] = add_block_32<V>(totals[r], d, rows.x[r][b], V::total(acc[r]), 3);
+      const ActivationBlock32& x = rows.x[r][b];
+      totals[r] = add_block_32<V>(totals[r], d, x, sums[r], Block::kOffsetBits);
+      if constexpr (Block::kHasMin) {
+        const auto min = V::multiply(V::halves(block, Block::kMinAt), x.scale);
+        totals[r] = V::fused_add(totals[r], V::floats(V::splat(x.sum)), min);
+      }
     }
   }
 };
@@ -325,7 +352,10 @@ void set_dot_products(KernelTable& table) {
   table.matmul_q4_k = block_product<DotQ4K<V>>;
   table.matmul_q5_k = block_product<DotQ5K<V>>;
   table.matmul_q6_k = block_product<DotQ6K<V>>;
-  table.matmul_q4_0 = block_product<DotQ40<V>>;
+  table.matmul_q4_0 = block_product<DotNibbles<V, Q4_0>>;
+  table.matmul_q4_1 = block_product<DotNibbles<V, Q4_1>>;
+  table.matmul_q5_0 = block_product<DotNibbles<V, Q5_0>>;
+  table.matmul_q5_1 = block_product<DotNibbles<V, Q5_1>>;
   table.matmul_q8_0 = block_product<DotQ80<V>>;
 }
 

@@ -1,7 +1,7 @@
 // The table for any aarch64 processor.
 #if defined(__aarch64__)
 
-#include "kernels/cpu/matmul_neon.h"
+#include "kernels/cpu/matmul_table_neon.h"
 #include "kernels/cpu/float8_kernels.h"
 
 namespace weft::kernels {
@@ -11,6 +11,7 @@ const KernelTable* neon_kernels() {
     KernelTable table = float8::float_loops();
     table.name = "neon";
     set_products<PlainBytes, PlainBytes>(table);
+    set_table_products<PlainBytes, PlainBytes>(table);
     return table;
   }();
   return &kTable;

@@ -1,4 +1,4 @@
-// Q8_0, Q4_0, Q4_K, Q5_K and Q6_K panels times int8 activations, over one of the ways to multiply
+// Q4_0 to Q8_0 and Q4_K to Q6_K panels times int8 activations, over one of the ways to multiply
 // bytes of int8_neon.h. Codes times activations, times the sub-block's integer scale, are summed
 // exactly over a block and only then turned into floats (matmul_blocks.h): so all ways give the
 // same bits.
@@ -43,6 +43,12 @@ struct Products {
     finish(finished);
     for (int r = 0; r < R; ++r) totals[r] = add_product(totals[r], finished[r], scale);
   }
+  // totals[r] += the sums of row r.
+  inline void add_to(Int8* totals) const {
+    Int8 finished[kUnits * Bytes::kRows];
+    finish(finished);
+    for (int r = 0; r < R; ++r) totals[r] = kernels::add(totals[r], finished[r]);
+  }
   // results: [R + 1]
   inline void finish(Int8* results) const {
     for (int u = 0; u < kUnits; ++u) Bytes::finish(sums[u], results + u * Bytes::kRows);
@@ -86,32 +92,6 @@ inline Int8 signed_byte_of(Codes words, int i) {
 }
 
 template <class Bytes>
-struct NeonQ40 : NeonBlock<Bytes, Q4_0> {
-  template <int R>
-  static inline void add_block(const uint8_t* block, uint32_t b,
-                               Products<Bytes, ActivationBlock32, R>& products, Float8* totals) {
-    products.clear();
-#pragma GCC unroll 2
-    for (int j = 0; j < 4; j += 2) {
-      const Codes first = load_codes(block + kSmallCodesAt + 32 * j);
-      const Codes second = load_codes(block + kSmallCodesAt + 32 * j + 32);
-      products.add(b, 4 * j, low_nibbles(first), low_nibbles(second));
-      products.add(b, 4 * j + 16, high_nibbles(first), high_nibbles(second));
-    }
-    Int8 sums[R + 1];
-    products.finish(sums);
-    const Float8 d = load_halves(block);
-    for (int r = 0; r < R; ++r) {
-      const ActivationBlock32& x = products.x[r][b];
-      // The stored codes are 8 more than the values.
-      const int32x4_t offset = vdupq_n_s32(8 * x.sum);
-      const Int8 sum = {vsubq_s32(sums[r].low, offset), vsubq_s32(sums[r].high, offset)};
-      totals[r] = fused_add(totals[r], to_floats(sum), multiply(d, x.scale));
-    }
-  }
-};
-
-template <class Bytes>
 struct NeonQ80 : NeonBlock<Bytes, Q8_0> {
   template <int R>
   static inline void add_block(const uint8_t* block, uint32_t b,
@@ -126,9 +106,7 @@ struct NeonQ80 : NeonBlock<Bytes, Q8_0> {
         const uint8_t* groups = block + kSmallCodesAt + 8 * column;
         products.add(b, column, load_codes(groups), load_codes(groups + 32));
       }
-      Int8 part[R + 1];
-      products.finish(part);
-      for (int r = 0; r < R; ++r) sums[r] = add(sums[r], part[r]);
+      products.add_to(sums);
     }
     const Float8 d = load_halves(block);
     for (int r = 0; r < R; ++r) {
@@ -165,8 +143,8 @@ inline void read_k_scales(const uint8_t* block, KScales& out) {
   }
 }
 
-// One sub-block of 32 columns of Q4_K, or of Q5_K with its fifth bits: bit g of each byte of `high`
-// belongs to group g.
+// 32 columns of nibbles, or of those with their fifth bits: bit g of each byte of `high` belongs to
+// group g.
 template <bool kFifthBit, class Sums>
 inline void add_k_sub_block(const uint8_t* packed, const uint8_t* high_bits, uint32_t b, int column,
                             Sums& products) {
@@ -188,6 +166,33 @@ inline void add_k_sub_block(const uint8_t* packed, const uint8_t* high_bits, uin
     products.add(b, column + 4 * j + 16, upper[0], upper[1]);
   }
 }
+
+// Q4_0 to Q5_1.
+template <class Bytes, class Block>
+struct NeonNibbles : NeonBlock<Bytes, Block> {
+  template <int R>
+  static inline void add_block(const uint8_t* block, uint32_t b,
+                               Products<Bytes, ActivationBlock32, R>& products, Float8* totals) {
+    products.clear();
+    add_k_sub_block<Block::kFifthBit>(block + Block::kNibblesAt, block + Block::kFifthAt, b, 0,
+                                      products);
+    Int8 sums[R + 1];
+    products.finish(sums);
+    const Float8 d = load_halves(block);
+    for (int r = 0; r < R; ++r) {
+      const ActivationBlock32& x = products.x[r][b];
+      if (Block::kOffsetBits > 0) {
+        const int32x4_t offset = vdupq_n_s32(x.sum * (1 << Block::kOffsetBits));
+        sums[r] = {vsubq_s32(sums[r].low, offset), vsubq_s32(sums[r].high, offset)};
+      }
+      totals[r] = fused_add(totals[r], to_floats(sums[r]), multiply(d, x.scale));
+      if (Block::kHasMin) {
+        const Float8 min = multiply(load_halves(block + Block::kMinAt), x.scale);
+        totals[r] = fused_add(totals[r], min, float(x.sum));
+      }
+    }
+  }
+};
 
 // Q4_K, or Q5_K with the fifth bit.
 template <class Bytes, class Block, bool kFifthBit>
@@ -271,7 +276,10 @@ struct NeonQ6K : NeonBlock<Bytes, Q6_K> {
 template <class One, class More>
 void set_products(KernelTable& table) {
   table.matmul_q8_0 = block_product<NeonQ80<One>, NeonQ80<More>>;
-  table.matmul_q4_0 = block_product<NeonQ40<One>, NeonQ40<More>>;
+  table.matmul_q4_0 = block_product<NeonNibbles<One, Q4_0>, NeonNibbles<More, Q4_0>>;
+  table.matmul_q4_1 = block_product<NeonNibbles<One, Q4_1>, NeonNibbles<More, Q4_1>>;
+  table.matmul_q5_0 = block_product<NeonNibbles<One, Q5_0>, NeonNibbles<More, Q5_0>>;
+  table.matmul_q5_1 = block_product<NeonNibbles<One, Q5_1>, NeonNibbles<More, Q5_1>>;
   table.matmul_q4_k = block_product<NeonK<One, Q4_K, false>, NeonK<More, Q4_K, false>>;
   table.matmul_q5_k = block_product<NeonK<One, Q5_K, true>, NeonK<More, Q5_K, true>>;
   table.matmul_q6_k = block_product<NeonQ6K<One>, NeonQ6K<More>>;

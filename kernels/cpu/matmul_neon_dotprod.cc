@@ -2,7 +2,7 @@
 #if defined(__aarch64__)
 
 #include "kernels/cpu/float8_kernels.h"
-#include "kernels/cpu/matmul_neon.h"
+#include "kernels/cpu/matmul_table_neon.h"
 
 namespace weft::kernels {
 
@@ -11,6 +11,7 @@ const KernelTable* neon_dotprod_kernels() {
     KernelTable table = float8::float_loops();
     table.name = "neon-dotprod";
     set_products<DotProducts, DotProducts>(table);
+    set_table_products<DotProducts, DotProducts>(table);
     return table;
   }();
   return &kTable;

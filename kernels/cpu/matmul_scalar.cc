@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "kernels/cpu/panel.h"
 #include "kernels/cpu/scalar_kernels.h"
+#include "model/codebooks.h"
 #include "model/tensor_type.h"
 
 namespace weft::kernels::scalar {
@@ -23,10 +24,22 @@ int32_t dot_signed(const uint8_t* codes, const int8_t* x, uint32_t count) {
   return sum;
 }
 
+// Codes that name values become these, as bytes.
+void look_up(TensorType type, uint32_t count, uint8_t* codes) {
+  const bool iq4 = type == TensorType::kIQ4_NL || type == TensorType::kIQ4_XS;
+  if (!iq4 && type != TensorType::kMXFP4) return;
+  const int8_t* values = iq4 ? model::kIq4Values : model::kFp4Doubled;
+  for (uint32_t i = 0; i < count; ++i) codes[i] = uint8_t(values[codes[i]]);
+}
+
 float product(TensorType type, const BlockParts& parts, const ActivationBlock32& x) {
-  const int32_t sum = type == TensorType::kQ8_0 ? dot_signed(parts.codes, x.codes, 32)
-                                                : dot(parts.codes, x.codes, 32) - 8 * x.sum;
-  return float(sum) * (model::f16_to_f32(parts.d) * x.scale);
+  const int32_t offset = type == TensorType::kQ4_0 ? 8 : type == TensorType::kQ5_0 ? 16 : 0;
+  const int32_t sum = dot_signed(parts.codes, x.codes, 32) - offset * x.sum;
+  const float d = type == TensorType::kMXFP4 ? model::e8m0_to_f32(uint8_t(parts.d)) * 0.5f
+                                             : model::f16_to_f32(parts.d);
+  const float product = float(sum) * (d * x.scale);
+  if (type != TensorType::kQ4_1 && type != TensorType::kQ5_1) return product;
+  return product + float(x.sum) * (model::f16_to_f32(parts.dmin) * x.scale);
 }
 
 float product(TensorType type, const BlockParts& parts, const ActivationBlock256& x) {
@@ -39,6 +52,13 @@ float product(TensorType type, const BlockParts& parts, const ActivationBlock256
       offset += scale * x.sums16[s];
     }
     return float(sum - 32 * offset) * (model::f16_to_f32(parts.d) * x.scale);
+  }
+  if (type == TensorType::kIQ4_XS) {
+    for (uint32_t s = 0; s < 8; ++s) {
+      const int32_t scale = parts.scales[s] - 32;
+      sum += scale * dot_signed(parts.codes + 32 * s, x.codes + 32 * s, 32);
+    }
+    return float(sum) * (model::f16_to_f32(parts.d) * x.scale);
   }
   for (uint32_t s = 0; s < 8; ++s) {
     sum += int32_t{parts.scales[s]} * dot(parts.codes + 32 * s, x.codes + 32 * s, 32);
@@ -58,6 +78,7 @@ void matmul_blocks(TensorType type, const MatmulTile& tile, uint32_t x_rows) {
     float sums[kPanelTileRows] = {};
     for (uint64_t b = 0; b < blocks; ++b) {
       read_panel_block(type, tile.panel + b * info.block_bytes * kPanelRows, lane, parts);
+      look_up(type, info.block_elements, parts.codes);
       for (uint32_t r = 0; r < x_rows; ++r) {
         const auto* x = reinterpret_cast<const Block*>(tile.x + r * tile.x_stride);
         sums[r] += product(type, parts, x[b]);
@@ -102,6 +123,30 @@ void matmul_q8_0(const MatmulTile& tile, uint32_t x_rows) {
 
 void matmul_q4_0(const MatmulTile& tile, uint32_t x_rows) {
   matmul_blocks<ActivationBlock32>(TensorType::kQ4_0, tile, x_rows);
+}
+
+void matmul_q4_1(const MatmulTile& tile, uint32_t x_rows) {
+  matmul_blocks<ActivationBlock32>(TensorType::kQ4_1, tile, x_rows);
+}
+
+void matmul_q5_0(const MatmulTile& tile, uint32_t x_rows) {
+  matmul_blocks<ActivationBlock32>(TensorType::kQ5_0, tile, x_rows);
+}
+
+void matmul_q5_1(const MatmulTile& tile, uint32_t x_rows) {
+  matmul_blocks<ActivationBlock32>(TensorType::kQ5_1, tile, x_rows);
+}
+
+void matmul_iq4_nl(const MatmulTile& tile, uint32_t x_rows) {
+  matmul_blocks<ActivationBlock32>(TensorType::kIQ4_NL, tile, x_rows);
+}
+
+void matmul_mxfp4(const MatmulTile& tile, uint32_t x_rows) {
+  matmul_blocks<ActivationBlock32>(TensorType::kMXFP4, tile, x_rows);
+}
+
+void matmul_iq4_xs(const MatmulTile& tile, uint32_t x_rows) {
+  matmul_blocks<ActivationBlock256>(TensorType::kIQ4_XS, tile, x_rows);
 }
 
 void matmul_q4_k(const MatmulTile& tile, uint32_t x_rows) {

@@ -25,6 +25,16 @@ void store32(uint8_t* to, uint32_t value) {
   std::memcpy(to, &value, 4);
 }
 
+void put_half(uint16_t half, uint32_t lane, uint8_t* halves) {
+  std::memcpy(halves + 2 * lane, &half, 2);
+}
+
+uint16_t get_half(const uint8_t* halves, uint32_t lane) {
+  uint16_t half;
+  std::memcpy(&half, halves + 2 * lane, 2);
+  return half;
+}
+
 // The nibbles of 32 columns of one row: 4 words, 32 bytes apart.
 void put_nibbles(const uint8_t* codes, uint8_t* lane) {
   for (uint32_t j = 0; j < 4; ++j) {
@@ -58,6 +68,25 @@ void get_k_scales(const uint8_t* lane, BlockParts& parts) {
                           (words[2] >> 2 & 0x30303030u));
 }
 
+void put_xs_scales(const BlockParts& parts, uint32_t lane, uint8_t* panel) {
+  const uint32_t first = load32(parts.scales);
+  const uint32_t second = load32(parts.scales + 4);
+  store32(panel + kXsScalesAt + lane * kLaneBytes,
+          (first & 0x0f0f0f0fu) | (second & 0x0f0f0f0fu) << 4);
+  const uint32_t f = first >> 4 & 0x03030303u;
+  const uint32_t s = second >> 4 & 0x03030303u;
+  put_half(uint16_t(f << 4 | f >> 16 << 2 | s << 6 | s >> 16), lane, panel + kXsHighAt);
+}
+
+void get_xs_scales(const uint8_t* panel, uint32_t lane, BlockParts& parts) {
+  const uint32_t low = load32(panel + kXsScalesAt + lane * kLaneBytes);
+  const uint32_t high = get_half(panel + kXsHighAt, lane) * 0x00010001u;
+  store32(parts.scales,
+          (low & 0x0f0f0f0fu) | (high & 0x00003030u) | (high << 2 & 0x30300000u));
+  store32(parts.scales + 4,
+          (low >> 4 & 0x0f0f0f0fu) | (high >> 2 & 0x00003030u) | (high << 4 & 0x30300000u));
+}
+
 // Bits above the nibble: `bits` of each code, 8 / bits groups to a word.
 void put_high(const uint8_t* codes, uint32_t bits, uint8_t* lane) {
   const uint32_t mask = bits == 1 ? 0x01010101u : 0x03030303u;
@@ -76,19 +105,31 @@ void get_high(const uint8_t* lane, uint32_t bits, uint8_t* codes) {
   }
 }
 
-void put_half(uint16_t half, uint32_t lane, uint8_t* halves) {
-  std::memcpy(halves + 2 * lane, &half, 2);
+bool has_min(TensorType type) {
+  return type == TensorType::kQ4_1 || type == TensorType::kQ5_1;
+}
+bool has_fifth_bit(TensorType type) {
+  return type == TensorType::kQ5_0 || type == TensorType::kQ5_1;
 }
 
-uint16_t get_half(const uint8_t* halves, uint32_t lane) {
-  uint16_t half;
-  std::memcpy(&half, halves + 2 * lane, 2);
-  return half;
+// Q4_0 to Q5_1.
+void put_small(const BlockParts& parts, bool min, bool fifth_bit, uint32_t lane, uint8_t* panel) {
+  const uint32_t at = lane * kLaneBytes;
+  if (min) put_half(parts.dmin, lane, panel + kHalvesBytes);
+  if (fifth_bit) put_high(parts.codes, 1, panel + fifth_bits_at(min) + at);
+  put_nibbles(parts.codes, panel + nibbles_at(min, fifth_bit) + at);
+}
+
+void get_small(const uint8_t* panel, bool min, bool fifth_bit, uint32_t lane, BlockParts& parts) {
+  const uint32_t at = lane * kLaneBytes;
+  if (min) parts.dmin = get_half(panel + kHalvesBytes, lane);
+  get_nibbles(panel + nibbles_at(min, fifth_bit) + at, parts.codes);
+  if (fifth_bit) get_high(panel + fifth_bits_at(min) + at, 1, parts.codes);
 }
 
 void write_panel_block(TensorType type, const BlockParts& parts, uint32_t lane, uint8_t* panel) {
   const uint32_t at = lane * kLaneBytes;
-  put_half(parts.d, lane, panel);
+  if (type != TensorType::kMXFP4) put_half(parts.d, lane, panel);
   switch (type) {
     case TensorType::kQ8_0:
       for (uint32_t j = 0; j < 8; ++j) {
@@ -96,7 +137,21 @@ void write_panel_block(TensorType type, const BlockParts& parts, uint32_t lane, 
       }
       return;
     case TensorType::kQ4_0:
+    case TensorType::kQ4_1:
+    case TensorType::kQ5_0:
+    case TensorType::kQ5_1:
+      return put_small(parts, has_min(type), has_fifth_bit(type), lane, panel);
+    case TensorType::kIQ4_NL:
       return put_nibbles(parts.codes, panel + kSmallCodesAt + at);
+    case TensorType::kMXFP4:
+      panel[lane] = uint8_t(parts.d);
+      return put_nibbles(parts.codes, panel + kMxCodesAt + at);
+    case TensorType::kIQ4_XS:
+      put_xs_scales(parts, lane, panel);
+      for (uint32_t s = 0; s < 8; ++s) {
+        put_nibbles(parts.codes + 32 * s, panel + kXsNibblesAt + 128 * s + at);
+      }
+      return;
     case TensorType::kQ4_K:
     case TensorType::kQ5_K:
       put_half(parts.dmin, lane, panel + 16);
@@ -137,7 +192,9 @@ void pack_float_row(const uint8_t* row, uint32_t element_bytes, uint32_t lane, u
 uint64_t unit_bytes(TensorType type, uint64_t at) {
   const model::TensorTypeInfo& info = model::tensor_type_info(type);
   if (info.block_elements == 1) return uint64_t{info.block_bytes} * kPanelRows;
-  const bool two = type == TensorType::kQ4_K || type == TensorType::kQ5_K;  // d and dmin
+  if (type == TensorType::kMXFP4) return at < kMxCodesAt ? kMxCodesAt : kGroupStride;
+  const bool two = has_min(type) || type == TensorType::kQ4_K || type == TensorType::kQ5_K ||
+                   type == TensorType::kIQ4_XS;
   return at < (two ? 2 : 1) * kHalvesBytes ? kHalvesBytes : kGroupStride;
 }
 
@@ -216,7 +273,7 @@ void unpack_row(TensorType type, const uint8_t* panel, bool is_twin, uint32_t la
 
 void read_panel_block(TensorType type, const uint8_t* panel, uint32_t lane, BlockParts& parts) {
   const uint32_t at = lane * kLaneBytes;
-  parts.d = get_half(panel, lane);
+  parts.d = type == TensorType::kMXFP4 ? panel[lane] : get_half(panel, lane);
   switch (type) {
     case TensorType::kQ8_0:
       for (uint32_t j = 0; j < 8; ++j) {
@@ -224,7 +281,20 @@ void read_panel_block(TensorType type, const uint8_t* panel, uint32_t lane, Bloc
       }
       return;
     case TensorType::kQ4_0:
+    case TensorType::kQ4_1:
+    case TensorType::kQ5_0:
+    case TensorType::kQ5_1:
+      return get_small(panel, has_min(type), has_fifth_bit(type), lane, parts);
+    case TensorType::kIQ4_NL:
       return get_nibbles(panel + kSmallCodesAt + at, parts.codes);
+    case TensorType::kMXFP4:
+      return get_nibbles(panel + kMxCodesAt + at, parts.codes);
+    case TensorType::kIQ4_XS:
+      get_xs_scales(panel, lane, parts);
+      for (uint32_t s = 0; s < 8; ++s) {
+        get_nibbles(panel + kXsNibblesAt + 128 * s + at, parts.codes + 32 * s);
+      }
+      return;
     case TensorType::kQ4_K:
     case TensorType::kQ5_K:
       parts.dmin = get_half(panel + 16, lane);

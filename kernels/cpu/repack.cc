@@ -6,7 +6,6 @@
 
 #include "base/assert.h"
 #include "kernels/cpu/blocks.h"
-#include "model/codebooks.h"
 #include "model/dequantize_blocks.h"
 #include "model/float4.h"
 
@@ -15,7 +14,6 @@ namespace {
 
 using model::TensorType;
 using model::u16_at;
-using model::u32_at;
 
 constexpr uint32_t kQ8Bytes = 34;                     // a block of Q8_0
 constexpr uint32_t kQ4Bytes = 18;                     // a block of Q4_0
@@ -24,34 +22,6 @@ constexpr uint16_t kHalfNaN = 0x7E00;
 
 // One block of the file to blocks of what it is kept as.
 using Repack = void (*)(const uint8_t* block, uint8_t* out);
-
-void q5_0_to_q8_0(const uint8_t* block, uint8_t* out) {
-  std::memcpy(out, block, 2);
-  const uint32_t high = u32_at(block + 2);
-  for (uint32_t i = 0; i < 16; ++i) {
-    out[2 + i] = uint8_t(((block[6 + i] & 15) | (high >> i & 1) << 4) - 16);
-    out[18 + i] = uint8_t((block[6 + i] >> 4 | (high >> (i + 16) & 1) << 4) - 16);
-  }
-}
-
-void iq4_nl_to_q8_0(const uint8_t* block, uint8_t* out) {
-  std::memcpy(out, block, 2);
-  for (uint32_t i = 0; i < 16; ++i) {
-    out[2 + i] = uint8_t(model::kIq4Values[block[2 + i] & 15]);
-    out[18 + i] = uint8_t(model::kIq4Values[block[2 + i] >> 4]);
-  }
-}
-
-// Exact where f16 has the scale, 2^-24 to 2^15 and half of E8M0's; beyond, it rounds to 0 or is
-// infinite.
-void mxfp4_to_q8_0(const uint8_t* block, uint8_t* out) {
-  const uint16_t scale = model::f32_to_f16(model::e8m0_to_f32(block[0]) * 0.5f);
-  std::memcpy(out, &scale, 2);
-  for (uint32_t i = 0; i < 16; ++i) {
-    out[2 + i] = uint8_t(model::kFp4Doubled[block[1 + i] & 15]);
-    out[18 + i] = uint8_t(model::kFp4Doubled[block[1 + i] >> 4]);
-  }
-}
 
 void put_q6_k(uint16_t d, const int8_t* scales, const int8_t* codes, uint8_t* out) {
   BlockParts parts;
@@ -139,12 +109,6 @@ void rounded(const uint8_t* block, uint8_t* out) {
 // How a type's blocks become those it is kept as; null for a type that stays as it is.
 Repack repack_of(TensorType type) {
   switch (type) {
-    case TensorType::kQ5_0:
-      return q5_0_to_q8_0;
-    case TensorType::kIQ4_NL:
-      return iq4_nl_to_q8_0;
-    case TensorType::kMXFP4:
-      return mxfp4_to_q8_0;
     case TensorType::kQ3_K:
       return q3_k_to_q6_k;
     case TensorType::kIQ3_S:
@@ -153,10 +117,6 @@ Repack repack_of(TensorType type) {
       return tq1_0_to_q4_0;
     case TensorType::kTQ2_0:
       return tq2_0_to_q4_0;
-    case TensorType::kQ4_1:
-      return rounded<model::dequantize_q4_1, 32>;
-    case TensorType::kQ5_1:
-      return rounded<model::dequantize_q5_1, 32>;
     case TensorType::kQ2_K:
       return rounded<model::dequantize_q2_k, 256>;
     case TensorType::kIQ1_S:
@@ -171,8 +131,6 @@ Repack repack_of(TensorType type) {
       return rounded<model::dequantize_iq2_s, 256>;
     case TensorType::kIQ3_XXS:
       return rounded<model::dequantize_iq3_xxs, 256>;
-    case TensorType::kIQ4_XS:
-      return rounded<model::dequantize_iq4_xs, 256>;
     default:
       return nullptr;
   }
@@ -187,21 +145,22 @@ KeptAs kept_as(TensorType type) {
     case TensorType::kBF16:
     case TensorType::kQ8_0:
     case TensorType::kQ4_0:
+    case TensorType::kQ4_1:
+    case TensorType::kQ5_0:
+    case TensorType::kQ5_1:
     case TensorType::kQ4_K:
     case TensorType::kQ5_K:
     case TensorType::kQ6_K:
-      return {type, true};
-    case TensorType::kQ5_0:
     case TensorType::kIQ4_NL:
-      return {TensorType::kQ8_0, true};
+    case TensorType::kIQ4_XS:
+    case TensorType::kMXFP4:
+      return {type, true};
     case TensorType::kQ3_K:
     case TensorType::kIQ3_S:
       return {TensorType::kQ6_K, true};
     case TensorType::kTQ1_0:
     case TensorType::kTQ2_0:
       return {TensorType::kQ4_0, true};
-    case TensorType::kQ4_1:
-    case TensorType::kQ5_1:
     case TensorType::kQ2_K:
     case TensorType::kIQ1_S:
     case TensorType::kIQ1_M:
@@ -209,8 +168,6 @@ KeptAs kept_as(TensorType type) {
     case TensorType::kIQ2_XS:
     case TensorType::kIQ2_S:
     case TensorType::kIQ3_XXS:
-    case TensorType::kIQ4_XS:
-    case TensorType::kMXFP4:
       return {TensorType::kQ8_0, false};
   }
   assert_failed(__FILE__, __LINE__, "tensor type is one of TensorType's enumerators");

@@ -3,12 +3,11 @@
 // nearest within each 32 values. Whatever reads panels (panel.h) need not know of the other types.
 //
 //   kept as            types
-//   as they are        F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K, Q6_K
-//   Q8_0, same values  Q5_0, IQ4_NL
+//   as they are        F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K, IQ4_NL,
+//                      IQ4_XS, MXFP4
 //   Q6_K, same values  Q3_K, IQ3_S
 //   Q4_0, same values  TQ1_0, TQ2_0
-//   Q8_0, rounded      Q4_1, Q5_1, Q2_K, IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ4_XS,
-//   MXFP4
+//   Q8_0, rounded      Q2_K, IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS
 #pragma once
 
 #include <span>

@@ -11,9 +11,15 @@ void matmul_f16(const MatmulTile& tile, uint32_t x_rows);
 void matmul_bf16(const MatmulTile& tile, uint32_t x_rows);
 void matmul_q8_0(const MatmulTile& tile, uint32_t x_rows);
 void matmul_q4_0(const MatmulTile& tile, uint32_t x_rows);
+void matmul_q4_1(const MatmulTile& tile, uint32_t x_rows);
+void matmul_q5_0(const MatmulTile& tile, uint32_t x_rows);
+void matmul_q5_1(const MatmulTile& tile, uint32_t x_rows);
 void matmul_q4_k(const MatmulTile& tile, uint32_t x_rows);
 void matmul_q5_k(const MatmulTile& tile, uint32_t x_rows);
 void matmul_q6_k(const MatmulTile& tile, uint32_t x_rows);
+void matmul_iq4_nl(const MatmulTile& tile, uint32_t x_rows);
+void matmul_mxfp4(const MatmulTile& tile, uint32_t x_rows);
+void matmul_iq4_xs(const MatmulTile& tile, uint32_t x_rows);
 
 // attention_scalar.cc
 void append_f32(const KvAppend& append);

@@ -61,6 +61,24 @@ inline Float8 load_bfloats(const void* from) {
   const __m128i halves = _mm_loadu_si128(static_cast<const __m128i*>(from));
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
 }
+// 16 bits of each lane, in both of its halves.
+inline __m256i load_doubled(const uint8_t* from) {
+  const __m128i eight = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+  const __m256i words = _mm256_cvtepu16_epi32(eight);
+  return _mm256_or_si256(words, _mm256_slli_epi32(words, 16));
+}
+// Half of 8 scales of MXFP4, E8M0: the byte is a float's exponent, but for that of no number and
+// for 0, which is 2^-127. Their halves exist too.
+inline Float8 load_half_powers(const uint8_t* from) {
+  const __m128i eight = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+  const __m256i words = _mm256_cvtepu8_epi32(eight);
+  const __m256i next = _mm256_add_epi32(words, _mm256_set1_epi32(1));
+  const __m256i neither = _mm256_and_si256(next, _mm256_set1_epi32(0xfe));
+  const __m256i odd = _mm256_cmpeq_epi32(neither, _mm256_setzero_si256());
+  const __m256i bits = _mm256_or_si256(_mm256_slli_epi32(words, 23),
+                                       _mm256_and_si256(odd, _mm256_set1_epi32(1 << 22)));
+  return _mm256_mul_ps(_mm256_castsi256_ps(bits), _mm256_set1_ps(0.5f));
+}
 inline Float8 load_codes8(const uint8_t* codes) {
   const __m128i eight = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes));
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(eight));

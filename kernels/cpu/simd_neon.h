@@ -54,6 +54,17 @@ inline Float8 load_codes8(const uint8_t* codes) {
   const int16x8_t wide = vmovl_s8(vreinterpret_s8_u8(vld1_u8(codes)));
   return {vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide))), vcvtq_f32_s32(vmovl_high_s16(wide))};
 }
+// Half of 8 scales of MXFP4: see simd_avx2.h.
+inline float32x4_t half_powers(uint32x4_t words) {
+  const uint32x4_t neither = vandq_u32(vaddq_u32(words, vdupq_n_u32(1)), vdupq_n_u32(0xfe));
+  const uint32x4_t odd = vandq_u32(vceqzq_u32(neither), vdupq_n_u32(1 << 22));
+  const uint32x4_t bits = vorrq_u32(vshlq_n_u32(words, 23), odd);
+  return vmulq_n_f32(vreinterpretq_f32_u32(bits), 0.5f);
+}
+inline Float8 load_half_powers(const uint8_t* from) {
+  const uint16x8_t wide = vmovl_u8(vld1_u8(from));
+  return {half_powers(vmovl_u16(vget_low_u16(wide))), half_powers(vmovl_high_u16(wide))};
+}
 inline void store8(float* to, Float8 v) {
   vst1q_f32(to, v.low);
   vst1q_f32(to + 4, v.high);

@@ -37,10 +37,21 @@ struct Avx2Vector : OnePanel {
     return _mm256_srai_epi16(_mm256_slli_epi16(pairs(words, i), 8), 8);
   }
 
+  static inline Vec table(const int8_t* entries) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(entries)));
+  }
+  static inline Vec look_up(Vec table, Vec nibbles) { return _mm256_shuffle_epi8(table, nibbles); }
+  static inline Vec doubled(const uint8_t* block, int at) { return load_doubled(block + at); }
+  static inline Vec subtract_bytes(Vec a, Vec b) { return _mm256_sub_epi8(a, b); }
+
+  static inline Vec add(Vec a, Vec b) { return _mm256_add_epi32(a, b); }
   static inline Vec subtract(Vec a, Vec b) { return _mm256_sub_epi32(a, b); }
   static inline Vec shift_left(Vec v, int bits) { return _mm256_slli_epi32(v, bits); }
   static inline Vec splat(int32_t n) { return _mm256_set1_epi32(n); }
   static inline Floats halves(const uint8_t* block, int at) { return load_halves(block + at); }
+  static inline Floats half_powers(const uint8_t* block, int at) {
+    return load_half_powers(block + at);
+  }
   static inline Floats floats(Vec v) { return _mm256_cvtepi32_ps(v); }
   static inline Floats multiply(Floats f, float x) { return _mm256_mul_ps(f, _mm256_set1_ps(x)); }
   static inline Floats fused_add(Floats sum, Floats f, Floats g) {

@@ -59,11 +59,26 @@ struct Avx512Vector {
     return _mm512_srai_epi16(_mm512_slli_epi16(pairs(words, i), 8), 8);
   }
 
+  static inline Vec table(const int8_t* entries) {
+    return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(entries)));
+  }
+  static inline Vec look_up(Vec table, Vec nibbles) { return _mm512_shuffle_epi8(table, nibbles); }
+  static inline Vec doubled(const uint8_t* block, int at) {
+    const __m256i low = load_doubled(block + 2 * at);
+    return _mm512_inserti64x4(_mm512_castsi256_si512(low), load_doubled(block + 2 * at + 16), 1);
+  }
+  static inline Vec subtract_bytes(Vec a, Vec b) { return _mm512_sub_epi8(a, b); }
+
+  static inline Vec add(Vec a, Vec b) { return _mm512_add_epi32(a, b); }
   static inline Vec subtract(Vec a, Vec b) { return _mm512_sub_epi32(a, b); }
   static inline Vec shift_left(Vec v, int bits) { return _mm512_slli_epi32(v, unsigned(bits)); }
   static inline Vec splat(int32_t n) { return _mm512_set1_epi32(n); }
   static inline Floats halves(const uint8_t* block, int at) {
     return _mm512_cvtph_ps(load_bytes(block + 2 * at));
+  }
+  static inline Floats half_powers(const uint8_t* block, int at) {
+    const __m256 low = load_half_powers(block + 2 * at);
+    return _mm512_insertf32x8(_mm512_castps256_ps512(low), load_half_powers(block + 2 * at + 8), 1);
   }
   static inline Floats floats(Vec v) { return _mm512_cvtepi32_ps(v); }
   static inline Floats multiply(Floats f, float x) { return _mm512_mul_ps(f, _mm512_set1_ps(x)); }

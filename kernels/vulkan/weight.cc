@@ -11,6 +11,8 @@ namespace {
 
 // Packed at a time, on its way to the device.
 constexpr uint64_t kPackBytes = uint64_t{4} << 20;
+// What the shaders load at a time. The last panel of MXFP4 may end in the middle of it.
+constexpr uint64_t kLoadBytes = 16;
 
 }  // namespace
 
@@ -64,7 +66,8 @@ Result<> VulkanWeight::load_panels(const TensorView& tensor, VulkanMemory& memor
     const uint32_t count = std::min(per_part, panels - first);
     const uint32_t first_row = first * kPanelRows;
     Part part{first_row, std::min(count * kPanelRows, rows() - first_row), nullptr};
-    WEFT_TRY(part.buffer, memory.allocate(count * one_panel, VulkanPlace::kDevice));
+    const uint64_t bytes = (count * one_panel + kLoadBytes - 1) / kLoadBytes * kLoadBytes;
+    WEFT_TRY(part.buffer, memory.allocate(bytes, VulkanPlace::kDevice));
     for (uint32_t done = 0; done < count; done += per_pack) {
       const uint32_t now = std::min(per_pack, count - done);
       std::fill(packed.begin(), packed.end(), uint8_t{0});

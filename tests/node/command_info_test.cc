@@ -59,8 +59,10 @@ TEST(Info, SaysWhatATypeIsComputedAsAndTheMemoryThatTakes) {
   EXPECT_THAT(show(path, false), HasSubstr("computed as Q8_0 (rounded to 8 bits): "));
   ASSERT_TRUE(model::write_synthetic({.path = path, .shape = "tiny", .quant = "tq2_0"}).ok());
   EXPECT_THAT(show(path, false), HasSubstr("computed as Q4_0 (same values): "));
-  ASSERT_TRUE(model::write_synthetic({.path = path, .shape = "tiny", .quant = "q8_0"}).ok());
-  EXPECT_THAT(show(path, false), ::testing::Not(HasSubstr("computed as")));
+  for (const std::string quant : {"q8_0", "iq4_nl", "iq4_xs", "mxfp4"}) {
+    ASSERT_TRUE(model::write_synthetic({.path = path, .shape = "tiny", .quant = quant}).ok());
+    EXPECT_THAT(show(path, false), ::testing::Not(HasSubstr("computed as"))) << quant;
+  }
 }
 
 TEST(Info, SaysWhyAFileIsNoModel) {

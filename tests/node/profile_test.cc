@@ -24,7 +24,7 @@ TEST(Profile, ADeviceHasASpeedForEachTypeAskedForAndTheUsualOnes) {
     EXPECT_GT(speed.decode_bytes_per_s, 0);
     EXPECT_GT(speed.prefill_flops, 0);
   }
-  EXPECT_EQ(types.size(), 4u);
+  EXPECT_EQ(types.size(), 6u);
   EXPECT_TRUE(types.contains(uint32_t(model::TensorType::kF16)));
 }
 

@@ -149,7 +149,7 @@ void end_block(uint b) {
   const uint at = panel_of(quad, blocks) + b * block_loads();
   const uint to = subgroup_id() * ROUND * ROUND_STRIDE;
   Scales scales;
-  if (HAS_MINS) scales = scales_of(at, sub);
+  if (HAS_MINS && !OF_32) scales = scales_of(at, sub);
   [[unroll]] for (uint r = 0; r < SIDE / ROUND; ++r) {
     [[unroll]] for (uint m = 0; m < SIDE / M; ++m) {
       [[unroll]] for (uint n = 0; n < ROUND / N; ++n) {

@@ -6,8 +6,7 @@
 #include "weights.glsl"
 #include "dot4.glsl"
 
-const bool OF_32 = TYPE == Q4_0 || TYPE == Q8_0;
-const bool HAS_MINS = TYPE == Q4_K || TYPE == Q5_K;
+const bool HAS_MINS = TYPE == Q4_K || TYPE == Q5_K || HAS_MIN;
 const uint SUB_BLOCKS = OF_32 ? 1 : 8;
 const uint X_LOADS = OF_32 ? 3 : 21;
 const uint X_SCALE = OF_32 ? 2 : 20;
@@ -24,7 +23,7 @@ void add_half(uint half_of, uint s, Scales k, inout ivec4 sums, inout ivec4 dots
     dots += scale6_of(k, s, half_of) * sums;
     sums = ivec4(0);
   } else if (half_of == 1) {
-    dots += HAS_MINS ? scale_of(k, s) * sums : sums;
+    dots += OF_32 ? sums : scale_of(k, s) * sums;
     sums = ivec4(0);
   }
 }
@@ -32,8 +31,8 @@ void add_half(uint half_of, uint s, Scales k, inout ivec4 sums, inout ivec4 dots
 // What the zero points or mins of a block of weights take from its integers: times the sums of the
 // codes of x.
 ivec4 offsets_of(uint x_at, Scales k) {
-  if (TYPE == Q8_0) return ivec4(0);
-  if (TYPE == Q4_0) return ivec4(8 * int(x[x_at + X_SCALE].y));
+  if (TYPE == Q8_0 || NAMED) return ivec4(0);
+  if (OF_32) return ivec4((HAS_MIN ? -1 : TYPE == Q5_0 ? 16 : 8) * int(x[x_at + X_SCALE].y));
   ivec4 offsets = ivec4(0);
   [[unroll]] for (uint i = 0; i < 4; ++i) {
     const ivec4 x_sums = ivec4(x[x_at + 16 + i]);  // of 16 codes each, of two sub-blocks
@@ -53,7 +52,7 @@ ivec4 offsets_of(uint x_at, Scales k) {
 // blocks.
 vec4 add_integers(uint at, uint quad, uint x_at, ivec4 dots, ivec4 offsets, vec4 total) {
   const float x_scale = uintBitsToFloat(x[x_at + X_SCALE].x);
-  const vec4 d = halves_at(at, quad);
+  const vec4 d = d_at(at, quad);
   precise vec4 sum;
   if (HAS_MINS) {
     sum = fma(vec4(dots), d * x_scale, total);

@@ -1,5 +1,6 @@
 #include "kernels/cpu/blocks.h"
 
+#include "model/codebooks.h"
 #include "tests/kernels/cpu/cpu_test_support.h"
 
 namespace weft::kernels {
@@ -10,6 +11,17 @@ using model::TensorType;
 double value(TensorType type, const BlockParts& p, uint32_t i) {
   const double d = model::f16_to_f32(p.d);
   switch (type) {
+    case TensorType::kQ5_0:
+      return d * (p.codes[i] - 16);
+    case TensorType::kQ4_1:
+    case TensorType::kQ5_1:
+      return d * p.codes[i] + model::f16_to_f32(p.dmin);
+    case TensorType::kIQ4_NL:
+      return d * model::kIq4Values[p.codes[i]];
+    case TensorType::kIQ4_XS:
+      return d * (p.scales[i / 32] - 32) * model::kIq4Values[p.codes[i]];
+    case TensorType::kMXFP4:
+      return 0.5 * model::e8m0_to_f32(uint8_t(p.d)) * model::kFp4Doubled[p.codes[i]];
     case TensorType::kQ8_0:
       return d * int8_t(p.codes[i]);
     case TensorType::kQ4_0:

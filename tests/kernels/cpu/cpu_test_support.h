@@ -23,9 +23,11 @@ namespace weft::kernels {
 
 // The types that panels have a layout for.
 inline constexpr model::TensorType kAllTypes[] = {
-    model::TensorType::kF32,  model::TensorType::kF16,  model::TensorType::kBF16,
-    model::TensorType::kQ8_0, model::TensorType::kQ4_0, model::TensorType::kQ4_K,
-    model::TensorType::kQ5_K, model::TensorType::kQ6_K};
+    model::TensorType::kF32,    model::TensorType::kF16,    model::TensorType::kBF16,
+    model::TensorType::kQ8_0,   model::TensorType::kQ4_0,   model::TensorType::kQ4_K,
+    model::TensorType::kQ5_K,   model::TensorType::kQ6_K,   model::TensorType::kIQ4_NL,
+    model::TensorType::kIQ4_XS, model::TensorType::kMXFP4,  model::TensorType::kQ4_1,
+    model::TensorType::kQ5_0,   model::TensorType::kQ5_1};
 
 // The others: see kernels/cpu/repack.h.
 inline std::vector<model::TensorType> repacked_types() {

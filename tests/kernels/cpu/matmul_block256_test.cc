@@ -4,7 +4,8 @@ namespace weft::kernels {
 namespace {
 
 using model::TensorType;
-constexpr TensorType kTypes[] = {TensorType::kQ4_K, TensorType::kQ5_K, TensorType::kQ6_K};
+constexpr TensorType kTypes[] = {TensorType::kQ4_K, TensorType::kQ5_K, TensorType::kQ6_K,
+                                 TensorType::kIQ4_XS};
 
 TEST(MatmulBlock256, IsExactUpToFloatRoundingWhereInt8HoldsTheActivations) {
   Random random(test::test_seed(14));

@@ -78,16 +78,6 @@ TEST(Repack, OtherTypesAreRoundedToTheNearestOf8BitsIn32Values) {
   }
 }
 
-TEST(Repack, Mxfp4KeepsItsValuesWhereHalfHoldsTheScale) {
-  Tensor tensor{TensorType::kMXFP4, 1, 32, Bytes(17), std::vector<float>(32)};
-  for (int i = 0; i < 16; ++i) tensor.data[1 + i] = uint8_t(17 * i);
-  for (int exponent = 104; exponent <= 143; ++exponent) {
-    tensor.data[0] = uint8_t(exponent);
-    model::dequantize(tensor.type, tensor.data, tensor.values);
-    EXPECT_EQ(kept_values(tensor), tensor.values) << exponent;
-  }
-}
-
 TEST(Repack, InfinitiesAndWhatIsNoNumberStaySeen) {
   Random random(test::test_seed(64));
   for (const TensorType type : repacked_types()) {

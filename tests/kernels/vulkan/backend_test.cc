@@ -13,8 +13,10 @@ using model::TensorType;
 
 // Of x: one for each way in which the backend multiplies.
 constexpr uint32_t kRowCounts[] = {1, 5, 17};
-constexpr TensorType kQuantized[] = {TensorType::kQ8_0, TensorType::kQ4_0, TensorType::kQ4_K,
-                                     TensorType::kQ5_K, TensorType::kQ6_K};
+constexpr TensorType kQuantized[] = {TensorType::kQ8_0,   TensorType::kQ4_0,  TensorType::kQ4_K,
+                                     TensorType::kQ5_K,   TensorType::kQ6_K,  TensorType::kIQ4_NL,
+                                     TensorType::kIQ4_XS, TensorType::kMXFP4, TensorType::kQ4_1,
+                                     TensorType::kQ5_0,   TensorType::kQ5_1};
 
 TEST(VulkanBackend, SaysWhatItRunsOn) {
   WEFT_VULKAN_OR_SKIP(backend);

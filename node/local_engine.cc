@@ -86,12 +86,15 @@ Result<std::unique_ptr<LocalEngine>> LocalEngine::open(const EngineOptions& opti
   WEFT_TRY(slice.adapters, adapters_for(options.lora, model));
   Progress progress(cat("loading ", model_name(options.path)), Progress::Unit::kBytes,
                     engine->clock_);
-  WEFT_TRY(
-      engine->slice_,
-      kernels::Slice::load(*engine->backend_, model, slice, [&](uint64_t done, uint64_t total) {
-        progress.update(done, total);
-        return !interrupted();
-      }).within(cat("load ", options.path)));
+  const auto load = [&](kernels::Backend& backend) -> Result<> {
+    WEFT_TRY(engine->slice_,
+             kernels::Slice::load(backend, model, slice, [&](uint64_t done, uint64_t total) {
+               progress.update(done, total);
+               return !interrupted();
+             }));
+    return {};
+  };
+  WEFT_CHECK(load_with(engine->backend_, options.backend, load).within(cat("load ", options.path)));
   engine->load_s_ = to_seconds(engine->clock_.now() - start);
   return engine;
 }

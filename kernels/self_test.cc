@@ -190,7 +190,7 @@ Result<> check_gates(Comparison& comparison, Random& random) {
   // Small and large ones: where they are clamped, and where an exponential is no number.
   std::vector<float> x = some_floats(size_t{kRows} * kCols, random, 12);
   x[0] = 3000;
-  x[1] = -3000;
+  x[1] = x.back() = -3000;
   const std::vector<float> y = some_floats(x.size(), random, 12);
   for (const auto activation : {model::Activation::kSilu, model::Activation::kGelu,
                                 model::Activation::kClampedSilu}) {
@@ -265,6 +265,23 @@ Result<> check_rotations(Comparison& comparison, Random& random) {
     for (uint32_t i = 0; i < 64 * kDims / 2; ++i) {
       table.cosines.push_back(float(std::cos(0.1 * i)));
       table.sines.push_back(float(std::sin(0.1 * i)));
+// In integers; only a device that rounds a product of floats in another way is off by a little.
+Result<> check_total_weights(Comparison& comparison, Random& random) {
+  constexpr uint32_t kVocabulary = 5000;
+  std::vector<float> logits(size_t{kRows} * kVocabulary);
+  for (float& logit : logits) logit = float(random.normal() * 4);
+  const std::vector<float> scales = {1.4f, 0, 0.02f, 100, 2};
+  return comparison.expect("the weights of tokens", 1e-5, [&](Backend& backend) -> Result<Buffers> {
+    WEFT_TRY(const auto from, filled(backend, logits));
+    WEFT_TRY(const auto best, backend.allocate(size_t{kRows} * 2));
+    Buffers outs(1);
+    WEFT_TRY(outs[0], backend.allocate(size_t{kRows} * 3));
+    backend.best_logits(*best, *from, kRows, kVocabulary, 1);
+    backend.total_weights(*outs[0], *from, *best, kRows, kVocabulary, 1, scales);
+    return finished(backend, std::move(outs));
+  });
+}
+
     }
     WEFT_CHECK(comparison.expect("rotations", kTolerance, [&](Backend& backend) -> Result<Buffers> {
       Buffers outs(1);
@@ -341,3 +358,4 @@ Result<> self_test(Backend& backend) {
 }
 
 }  // namespace weft::kernels
+  WEFT_CHECK(check_total_weights(comparison, random));

@@ -62,6 +62,8 @@ class VulkanBackend final : public Backend {
                    std::span<const uint32_t> indices) override;
   void best_logits(Buffer& best, const Buffer& logits, uint32_t rows, uint32_t cols,
                    uint32_t count) override;
+  void total_weights(Buffer& totals, const Buffer& logits, const Buffer& best, uint32_t rows,
+                     uint32_t cols, uint32_t count, std::span<const float> scales) override;
   Result<> finish() override;
 
  private:

@@ -105,6 +105,9 @@ const VulkanShader kShaders[] = {
     {"best_logits", kBestLogits, 3},
     {"choose_experts", kChooseExperts, 2},
     {"embed", kEmbed, 3},
+const uint32_t kTotalWeights[] = {
+#include "shaders/total_weights.inc"
+};
     {"gather_rows", kGatherRows, 3},
     {"glu", kGlu, 3},
     {"matmul_block", kMatmulBlock, 3},
@@ -140,3 +143,4 @@ bool has_matrix_shaders() {
 }
 
 }  // namespace weft::kernels
+    {"total_weights", kTotalWeights, 5},

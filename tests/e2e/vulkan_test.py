@@ -64,7 +64,8 @@ def draws_from_the_best(lab, gpu):
     node.weft("init", "--dir", node.dir, "--name", "alone")
     node.up("--kv-tokens", "2048", *gpu, "--model-dir", lab.model_dir())
     wait_for("alone is ready", node.ready, 60)
-    for more in ({}, {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "seed": 3}):
+    for more in ({}, {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "seed": 3},
+                 {"temperature": 1.5, "seed": 4}, {"temperature": 2, "top_p": 0.9, "seed": 5}):
         question = {"chat": True, "max_tokens": 24, **more}
         text = node.complete(QUESTION, **question)
         scored = node.complete(QUESTION, logprobs=True, **question)

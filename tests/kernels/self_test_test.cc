@@ -95,6 +95,12 @@ class FaultyBackend : public WrappedBackend {
   }
 
  private:
+  void total_weights(Buffer& totals, const Buffer& logits, const Buffer& best, uint32_t rows,
+                     uint32_t cols, uint32_t count, std::span<const float> scales) override {
+    std::vector<float> other(scales.begin(), scales.end());
+    if (has("one temperature")) other.assign(rows, scales[0]);
+    WrappedBackend::total_weights(totals, logits, best, rows, cols, count, other);
+  }
   bool has(std::string_view fault) const { return fault_ == fault; }
   const std::string fault_;
 };
@@ -119,6 +125,7 @@ TEST(SelfTest, NamesWhatIsComputedWrongly) {
                                          {"rows in their order", "sums or copies of rows"}}) {
     FaultyBackend backend(fault);
     const auto tested = self_test(backend);
+                                         {"one temperature", "the weights of tokens"},
     ASSERT_FALSE(tested.ok()) << fault;
     EXPECT_EQ(tested.error().code, ErrorCode::kInternal);
     EXPECT_THAT(tested.error().message, HasSubstr(std::string("computes ") + operation)) << fault;

@@ -157,14 +157,13 @@ Result<> check_choices(Comparison& comparison, const std::vector<float>& logits,
   });
 }
 
-Result<> check_experts(Comparison& comparison, Random& random) {
-  const ExpertRows rows{kRows, kExperts, kUsed};
-  std::vector<float> logits = some_floats(size_t{kRows} * kExperts, random);
-  logits[3] = logits[1] = 2;  // two that are equal
-  WEFT_CHECK(check_choices(comparison, logits, random));
+// One by one, and so many that a backend may take those of an expert together.
+Result<> check_experts_products(Comparison& comparison, uint32_t count,
+                                const std::vector<float>& logits, Random& random) {
+  const ExpertRows rows{count, kExperts, kUsed};
   for (const TensorType type : kTypes) {
     const Bytes data = model::quantize(type, some_floats(size_t{kOut} * kCols, random));
-    const std::vector<float> x = some_activations(size_t{kRows} * kUsed, random);
+    const std::vector<float> x = some_activations(size_t{count} * kUsed, random);
     WEFT_CHECK(comparison.expect(
         cat("experts' products with ", model::tensor_type_info(type).name), kTolerance,
         [&](Backend& backend) -> Result<Buffers> {
@@ -172,16 +171,28 @@ Result<> check_experts(Comparison& comparison, Random& random) {
                    backend.load({type, kOut, kCols, data, {}}, WeightUse::kMatmul));
           WEFT_TRY(const auto in, filled(backend, x));
           WEFT_TRY(const auto scores, filled(backend, logits));
-          WEFT_TRY(const auto choice, backend.allocate(size_t{2} * kRows * kUsed));
+          WEFT_TRY(const auto choice, backend.allocate(size_t{2} * count * kUsed));
           backend.choose_experts(*choice, *scores, rows);
           Buffers outs(2);
           for (const bool spread : {false, true}) {
-            WEFT_TRY(outs[spread], backend.allocate(size_t{kRows} * kUsed * kOut / kExperts));
+            WEFT_TRY(outs[spread], backend.allocate(size_t{count} * kUsed * kOut / kExperts));
             const MatmulTarget target{weight.get(), outs[spread].get()};
             backend.matmul_experts({&target, 1}, *in, spread, *choice, rows);
           }
           return finished(backend, std::move(outs));
         }));
+  }
+  return {};
+}
+
+Result<> check_experts(Comparison& comparison, Random& random) {
+  std::vector<float> logits = some_floats(size_t{kRowsMax} * kExperts, random);
+  logits[3] = logits[1] = 2;  // two that are equal
+  WEFT_CHECK(check_choices(comparison, {logits.begin(), logits.begin() + kRows * kExperts},
+                           random));
+  for (const uint32_t count : {kRows, kRowsMax}) {
+    WEFT_CHECK(check_experts_products(
+        comparison, count, {logits.begin(), logits.begin() + count * kExperts}, random));
   }
   return {};
 }
@@ -254,17 +265,6 @@ Result<> check_best_logits(Comparison& comparison, Random& random) {
   return {};
 }
 
-Result<> check_rotations(Comparison& comparison, Random& random) {
-  constexpr uint32_t kHeads = 3, kHeadDim = 64, kDims = 48;
-  const std::vector<uint32_t> positions = {0, 63, 7, 8, 31};
-  const std::vector<float> x = some_floats(positions.size() * kHeads * kHeadDim, random);
-  for (const bool interleaved : {true, false}) {
-    RopeTable table;
-    table.dims = kDims;
-    table.interleaved = interleaved;
-    for (uint32_t i = 0; i < 64 * kDims / 2; ++i) {
-      table.cosines.push_back(float(std::cos(0.1 * i)));
-      table.sines.push_back(float(std::sin(0.1 * i)));
 // In integers; only a device that rounds a product of floats in another way is off by a little.
 Result<> check_total_weights(Comparison& comparison, Random& random) {
   constexpr uint32_t kVocabulary = 5000;
@@ -282,6 +282,17 @@ Result<> check_total_weights(Comparison& comparison, Random& random) {
   });
 }
 
+Result<> check_rotations(Comparison& comparison, Random& random) {
+  constexpr uint32_t kHeads = 3, kHeadDim = 64, kDims = 48;
+  const std::vector<uint32_t> positions = {0, 63, 7, 8, 31};
+  const std::vector<float> x = some_floats(positions.size() * kHeads * kHeadDim, random);
+  for (const bool interleaved : {true, false}) {
+    RopeTable table;
+    table.dims = kDims;
+    table.interleaved = interleaved;
+    for (uint32_t i = 0; i < 64 * kDims / 2; ++i) {
+      table.cosines.push_back(float(std::cos(0.1 * i)));
+      table.sines.push_back(float(std::sin(0.1 * i)));
     }
     WEFT_CHECK(comparison.expect("rotations", kTolerance, [&](Backend& backend) -> Result<Buffers> {
       Buffers outs(1);
@@ -348,6 +359,7 @@ Result<> self_test(Backend& backend) {
   WEFT_CHECK(check_gates(comparison, random));
   WEFT_CHECK(check_sums(comparison, random));
   WEFT_CHECK(check_best_logits(comparison, random));
+  WEFT_CHECK(check_total_weights(comparison, random));
   WEFT_CHECK(check_rotations(comparison, random));
   for (const AttentionCase& of : kAttentionCases) {
     for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8_0}) {
@@ -358,4 +370,3 @@ Result<> self_test(Backend& backend) {
 }
 
 }  // namespace weft::kernels
-  WEFT_CHECK(check_total_weights(comparison, random));

@@ -40,6 +40,9 @@ const uint32_t kGatherRows[] = {
 const uint32_t kGlu[] = {
 #include "shaders/glu.inc"
 };
+const uint32_t kGroupExperts[] = {
+#include "shaders/group_experts.inc"
+};
 const uint32_t kMatmulBlock[] = {
 #include "shaders/matmul_block.inc"
 };
@@ -51,6 +54,15 @@ const uint32_t kMatmulExpertsBlockDot[] = {
 };
 const uint32_t kMatmulExpertsFloat[] = {
 #include "shaders/matmul_experts_float.inc"
+};
+const uint32_t kMatmulExpertsFloatTile[] = {
+#include "shaders/matmul_experts_float_tile.inc"
+};
+const uint32_t kMatmulExpertsTile[] = {
+#include "shaders/matmul_experts_tile.inc"
+};
+const uint32_t kMatmulExpertsTileDot[] = {
+#include "shaders/matmul_experts_tile_dot.inc"
 };
 const uint32_t kMatmulBlockDot[] = {
 #include "shaders/matmul_block_dot.inc"
@@ -93,6 +105,9 @@ const uint32_t kRope[] = {
 const uint32_t kSoftCap[] = {
 #include "shaders/soft_cap.inc"
 };
+const uint32_t kTotalWeights[] = {
+#include "shaders/total_weights.inc"
+};
 // clang-format on
 
 const VulkanShader kShaders[] = {
@@ -105,16 +120,17 @@ const VulkanShader kShaders[] = {
     {"best_logits", kBestLogits, 3},
     {"choose_experts", kChooseExperts, 2},
     {"embed", kEmbed, 3},
-const uint32_t kTotalWeights[] = {
-#include "shaders/total_weights.inc"
-};
     {"gather_rows", kGatherRows, 3},
     {"glu", kGlu, 3},
+    {"group_experts", kGroupExperts, 2},
     {"matmul_block", kMatmulBlock, 3},
     {"matmul_block_dot", kMatmulBlockDot, 3},
     {"matmul_experts_block", kMatmulExpertsBlock, 4},
     {"matmul_experts_block_dot", kMatmulExpertsBlockDot, 4},
     {"matmul_experts_float", kMatmulExpertsFloat, 4},
+    {"matmul_experts_float_tile", kMatmulExpertsFloatTile, 4},
+    {"matmul_experts_tile", kMatmulExpertsTile, 4},
+    {"matmul_experts_tile_dot", kMatmulExpertsTileDot, 4},
     {"matmul_float", kMatmulFloat, 3},
     {"matmul_float_tile", kMatmulFloatTile, 3},
     {"matmul_tile", kMatmulTile, 3},
@@ -129,6 +145,7 @@ const uint32_t kTotalWeights[] = {
     {"rms_norm", kRmsNorm, 3},
     {"rope", kRope, 2},
     {"soft_cap", kSoftCap, 1},
+    {"total_weights", kTotalWeights, 5},
 };
 
 }  // namespace
@@ -143,4 +160,3 @@ bool has_matrix_shaders() {
 }
 
 }  // namespace weft::kernels
-    {"total_weights", kTotalWeights, 5},

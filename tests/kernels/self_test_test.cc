@@ -70,7 +70,9 @@ class FaultyBackend : public WrappedBackend {
   }
   void matmul_experts(std::span<const MatmulTarget> targets, const Buffer& x, bool spread,
                       const Buffer& choice, const ExpertRows& rows) override {
-    WrappedBackend::matmul_experts(targets, x, spread && !has("no spread"), choice, rows);
+    ExpertRows other = rows;
+    if (has("experts of few rows")) other.rows = std::min(rows.rows, 39u);
+    WrappedBackend::matmul_experts(targets, x, spread && !has("no spread"), choice, other);
   }
   void add_expert_bias(Buffer& x, const Weight& bias, const Buffer& choice,
                        const ExpertRows& rows) override {
@@ -93,14 +95,14 @@ class FaultyBackend : public WrappedBackend {
     WrappedBackend::best_logits(best, logits, rows, has("no last logits") ? cols - 99 : cols,
                                 count);
   }
-
- private:
   void total_weights(Buffer& totals, const Buffer& logits, const Buffer& best, uint32_t rows,
                      uint32_t cols, uint32_t count, std::span<const float> scales) override {
     std::vector<float> other(scales.begin(), scales.end());
     if (has("one temperature")) other.assign(rows, scales[0]);
     WrappedBackend::total_weights(totals, logits, best, rows, cols, count, other);
   }
+
+ private:
   bool has(std::string_view fault) const { return fault_ == fault; }
   const std::string fault_;
 };
@@ -121,11 +123,12 @@ TEST(SelfTest, NamesWhatIsComputedWrongly) {
                                          {"no bias of experts", "sums over experts"},
                                          {"no sum", "sums or"},
                                          {"no bias", "sums or"},
+                                         {"experts of few rows", "experts' products with F32"},
                                          {"no last logits", "the best logits"},
+                                         {"one temperature", "the weights of tokens"},
                                          {"rows in their order", "sums or copies of rows"}}) {
     FaultyBackend backend(fault);
     const auto tested = self_test(backend);
-                                         {"one temperature", "the weights of tokens"},
     ASSERT_FALSE(tested.ok()) << fault;
     EXPECT_EQ(tested.error().code, ErrorCode::kInternal);
     EXPECT_THAT(tested.error().message, HasSubstr(std::string("computes ") + operation)) << fault;

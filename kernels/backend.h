@@ -188,6 +188,13 @@ class Backend {
   virtual void best_logits(Buffer& best, const Buffer& logits, uint32_t rows, uint32_t cols,
                            uint32_t count) = 0;
 
+  // Of each row of logits [rows, cols], what all its tokens weigh together (model::token_weight) at
+  // the row's scale: totals [rows, 3], as model::split_total has them. best [rows, 2 count]: as
+  // best_logits leaves them; a total says nothing if they are no finite numbers. Scale 0: 0.
+  virtual void total_weights(Buffer& totals, const Buffer& logits, const Buffer& best,
+                             uint32_t rows, uint32_t cols, uint32_t count,
+                             std::span<const float> scales) = 0;
+
   // Ends the sequence; all results can be read when it returns.
   virtual Result<> finish() = 0;
 

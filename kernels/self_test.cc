@@ -159,14 +159,13 @@ Result<> check_choices(Comparison& comparison, const std::vector<float>& logits,
   });
 }
 
-Result<> check_experts(Comparison& comparison, Random& random) {
-  const ExpertRows rows{kRows, kExperts, kUsed};
-  std::vector<float> logits = some_floats(size_t{kRows} * kExperts, random);
-  logits[3] = logits[1] = 2;  // two that are equal
-  WEFT_CHECK(check_choices(comparison, logits, random));
+// One by one, and so many that a backend may take those of an expert together.
+Result<> check_experts_products(Comparison& comparison, uint32_t count,
+                                const std::vector<float>& logits, Random& random) {
+  const ExpertRows rows{count, kExperts, kUsed};
   for (const TensorType type : kTypes) {
     const Bytes data = model::quantize(type, some_floats(size_t{kOut} * kCols, random));
-    const std::vector<float> x = some_activations(size_t{kRows} * kUsed, random);
+    const std::vector<float> x = some_activations(size_t{count} * kUsed, random);
     WEFT_CHECK(comparison.expect(
         cat("experts' products with ", model::tensor_type_info(type).name), kTolerance,
         [&](Backend& backend) -> Result<Buffers> {
@@ -174,11 +173,11 @@ Result<> check_experts(Comparison& comparison, Random& random) {
                    backend.load({type, kOut, kCols, data, {}}, WeightUse::kMatmul));
           WEFT_TRY(const auto in, filled(backend, x));
           WEFT_TRY(const auto scores, filled(backend, logits));
-          WEFT_TRY(const auto choice, backend.allocate(size_t{2} * kRows * kUsed));
+          WEFT_TRY(const auto choice, backend.allocate(size_t{2} * count * kUsed));
           backend.choose_experts(*choice, *scores, rows);
           Buffers outs(2);
           for (const bool spread : {false, true}) {
-            WEFT_TRY(outs[spread], backend.allocate(size_t{kRows} * kUsed * kOut / kExperts));
+            WEFT_TRY(outs[spread], backend.allocate(size_t{count} * kUsed * kOut / kExperts));
             const MatmulTarget target{weight.get(), outs[spread].get()};
             backend.matmul_experts({&target, 1}, *in, spread, *choice, rows);
           }
@@ -188,11 +187,23 @@ Result<> check_experts(Comparison& comparison, Random& random) {
   return {};
 }
 
+Result<> check_experts(Comparison& comparison, Random& random) {
+  std::vector<float> logits = some_floats(size_t{kRowsMax} * kExperts, random);
+  logits[3] = logits[1] = 2;  // two that are equal
+  WEFT_CHECK(check_choices(comparison, {logits.begin(), logits.begin() + kRows * kExperts},
+                           random));
+  for (const uint32_t count : {kRows, kRowsMax}) {
+    WEFT_CHECK(check_experts_products(
+        comparison, count, {logits.begin(), logits.begin() + count * kExperts}, random));
+  }
+  return {};
+}
+
 Result<> check_gates(Comparison& comparison, Random& random) {
   // Small and large ones: where they are clamped, and where an exponential is no number.
   std::vector<float> x = some_floats(size_t{kRows} * kCols, random, 12);
   x[0] = 3000;
-  x[1] = -3000;
+  x[1] = x.back() = -3000;
   const std::vector<float> y = some_floats(x.size(), random, 12);
   for (const auto activation : {model::Activation::kSilu, model::Activation::kGelu,
                                 model::Activation::kClampedSilu}) {
@@ -254,6 +265,23 @@ Result<> check_best_logits(Comparison& comparison, Random& random) {
     }));
   }
   return {};
+}
+
+// In integers; only a device that rounds a product of floats in another way is off by a little.
+Result<> check_total_weights(Comparison& comparison, Random& random) {
+  constexpr uint32_t kVocabulary = 5000;
+  std::vector<float> logits(size_t{kRows} * kVocabulary);
+  for (float& logit : logits) logit = float(random.normal() * 4);
+  const std::vector<float> scales = {1.4f, 0, 0.02f, 100, 2};
+  return comparison.expect("the weights of tokens", 1e-5, [&](Backend& backend) -> Result<Buffers> {
+    WEFT_TRY(const auto from, filled(backend, logits));
+    WEFT_TRY(const auto best, backend.allocate(size_t{kRows} * 2));
+    Buffers outs(1);
+    WEFT_TRY(outs[0], backend.allocate(size_t{kRows} * 3));
+    backend.best_logits(*best, *from, kRows, kVocabulary, 1);
+    backend.total_weights(*outs[0], *from, *best, kRows, kVocabulary, 1, scales);
+    return finished(backend, std::move(outs));
+  });
 }
 
 Result<> check_rotations(Comparison& comparison, Random& random) {
@@ -333,6 +361,7 @@ Result<> self_test(Backend& backend) {
   WEFT_CHECK(check_gates(comparison, random));
   WEFT_CHECK(check_sums(comparison, random));
   WEFT_CHECK(check_best_logits(comparison, random));
+  WEFT_CHECK(check_total_weights(comparison, random));
   WEFT_CHECK(check_rotations(comparison, random));
   for (const AttentionCase& of : kAttentionCases) {
     for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8_0}) {

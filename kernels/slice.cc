@@ -9,6 +9,8 @@
 #include "kernels/slice_cache.h"
 #include "kernels/slice_memory.h"
 #include "kernels/weights.h"
+#include "model/sampler.h"
+#include "model/token_weight.h"
 
 namespace weft::kernels {
 namespace {
@@ -50,10 +52,14 @@ class SliceImpl : public Slice {
   void norm_rows(std::span<const uint32_t> rows);
   // Rows of scratch_.x: those whose logits are all wanted, and those whose best are.
   Result<> compute_logits(std::span<const uint32_t> wanted, std::span<const BestRow> best,
-                          std::span<float> logits, std::span<TokenLogit> best_logits);
+                          std::span<float> logits, SliceOutput& output);
+  // What all tokens of each row of logits_ weigh, the first of which have no BestRow.
+  void weigh(uint32_t first, std::span<const BestRow> rows, uint32_t most);
   // Of the rows of best_ [rows, 2 most] from `first` on.
-  void read_best(uint32_t first, std::span<const BestRow> rows, uint32_t most,
-                 std::span<TokenLogit> best_logits);
+  Result<> read_best(uint32_t first, std::span<const BestRow> rows, uint32_t most,
+                     SliceOutput& output);
+  // A row of logits_, whose first one is lost.
+  Result<std::vector<float>> read_logits(uint32_t row);
   // `wanted`: rows of scratch_.x.
   Result<> compute_embeddings(std::span<const uint32_t> wanted, std::span<float> embeddings);
 
@@ -68,6 +74,7 @@ class SliceImpl : public Slice {
   std::unique_ptr<Buffer> head_rows_;  // [logits_rows, hidden]
   std::unique_ptr<Buffer> logits_;     // [logits_rows, vocab]
   std::unique_ptr<Buffer> best_;       // [logits_rows, 2 kBestLogitsMax] at most
+  std::unique_ptr<Buffer> totals_;     // [logits_rows, 3]
   std::optional<SliceCache> cache_;
   SliceMemory memory_;
 };
@@ -93,6 +100,7 @@ Result<std::unique_ptr<Slice>> SliceImpl::load(Backend& backend, const model::Mo
     WEFT_TRY(slice->head_rows_, backend.allocate(size_t{shape.logits_rows} * config.hidden_dim));
     WEFT_TRY(slice->logits_, backend.allocate(size_t{shape.logits_rows} * config.vocab_size));
     WEFT_TRY(slice->best_, backend.allocate(shape.logits_rows * 2 * kBestLogitsMax));
+    WEFT_TRY(slice->totals_, backend.allocate(size_t{shape.logits_rows} * 3));
   }
   slice->make_params();
   if (options.kv_resident) slice->cache_->make_resident();
@@ -148,6 +156,7 @@ Result<SliceOutput> SliceImpl::compute(const SliceBatch& batch, const BatchPlan&
     WEFT_TRY(output.embeddings, make_array<float>(
                                     plan.embedding_rows.size() * config_.hidden_dim, "embeddings"));
     output.best.resize(plan.best_count);
+    output.others.resize(plan.best_rows.size());
   } else {
     WEFT_TRY(output.hidden,
              make_array<float>(size_t{plan.row_count} * config_.hidden_dim, "hidden states"));
@@ -201,10 +210,11 @@ Result<> SliceImpl::compute_part(const SliceBatch& batch, const BatchPlan& plan,
   std::vector<BestRow> best;
   for (const BestRow& row : plan.best_rows) {
     if (row.row < part.begin || row.row - part.begin >= part.count) continue;
-    best.push_back({row.row - part.begin, row.count, row.at});
+    best.push_back(row);
+    best.back().row -= part.begin;
   }
   return compute_logits(wanted, best, std::span(output.logits).subspan(done * config_.vocab_size),
-                        output.best);
+                        output);
 }
 
 void SliceImpl::norm_rows(std::span<const uint32_t> rows) {
@@ -228,7 +238,7 @@ Result<> SliceImpl::compute_embeddings(std::span<const uint32_t> wanted,
 }
 
 Result<> SliceImpl::compute_logits(std::span<const uint32_t> wanted, std::span<const BestRow> best,
-                                   std::span<float> logits, std::span<TokenLogit> best_logits) {
+                                   std::span<float> logits, SliceOutput& output) {
   // The head's weights are read once for both kinds: those whose logits are all wanted come first.
   std::vector<uint32_t> all(wanted.begin(), wanted.end());
   uint32_t most = 0;
@@ -250,30 +260,66 @@ Result<> SliceImpl::compute_logits(std::span<const uint32_t> wanted, std::span<c
     }
     const size_t left = wanted.size() - std::min(wanted.size(), done);
     const uint32_t whole = uint32_t(std::min<size_t>(count, left));
-    if (whole < count) backend_.best_logits(*best_, *logits_, count, config_.vocab_size, most);
+    std::span<const BestRow> of_best;
+    if (whole < count) {
+      of_best = best.subspan(done + whole - wanted.size(), count - whole);
+      backend_.best_logits(*best_, *logits_, count, config_.vocab_size, most);
+      weigh(whole, of_best, most);
+    }
     WEFT_CHECK(backend_.finish());
     if (whole > 0) {
       backend_.read(logits.subspan(done * config_.vocab_size, size_t{whole} * config_.vocab_size),
                     *logits_);
     }
-    if (whole < count) {
-      read_best(whole, best.subspan(done + whole - wanted.size(), count - whole), most,
-                best_logits);
-    }
+    if (whole < count) WEFT_CHECK(read_best(whole, of_best, most, output));
   }
   return {};
 }
 
-void SliceImpl::read_best(uint32_t first, std::span<const BestRow> rows, uint32_t most,
-                          std::span<TokenLogit> best_logits) {
+void SliceImpl::weigh(uint32_t first, std::span<const BestRow> rows, uint32_t most) {
+  std::vector<float> scales(first + rows.size());  // 0: not asked for
+  bool any = false;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!rows[i].sampling) continue;
+    scales[first + i] = model::weight_scale(rows[i].sampling->temperature);
+    any = true;
+  }
+  if (!any) return;
+  backend_.total_weights(*totals_, *logits_, *best_, uint32_t(scales.size()), config_.vocab_size,
+                         most, scales);
+}
+
+Result<> SliceImpl::read_best(uint32_t first, std::span<const BestRow> rows, uint32_t most,
+                              SliceOutput& output) {
   std::vector<float> values((first + rows.size()) * 2 * most);
   backend_.read(values, *best_);
+  const bool weighed = std::any_of(rows.begin(), rows.end(),
+                                   [](const BestRow& row) { return row.sampling != nullptr; });
+  std::vector<float> totals(weighed ? (first + rows.size()) * 3 : 0);
+  if (weighed) backend_.read(totals, *totals_);
   for (size_t i = 0; i < rows.size(); ++i) {
+    const BestRow& row = rows[i];
     const float* of_row = values.data() + (first + i) * 2 * most;
-    for (uint32_t k = 0; k < rows[i].count; ++k) {
-      best_logits[rows[i].at + k] = {TokenId(of_row[k]), of_row[most + k]};
-    }
+    const auto best = std::span(output.best).subspan(row.at, row.count);
+    for (uint32_t k = 0; k < row.count; ++k) best[k] = {TokenId(of_row[k]), of_row[most + k]};
+    if (!row.sampling) continue;
+    SliceOutput::Others& others = output.others[row.number];
+    others.total = model::join_total(std::span(totals).subspan((first + i) * 3).first<3>());
+    const auto drawn = model::draw_best(best, others.total, *row.sampling, row.position);
+    if (drawn.ok() && *drawn) continue;
+    WEFT_TRY(others.logits, read_logits(uint32_t(first + i)));
   }
+  return {};
+}
+
+Result<std::vector<float>> SliceImpl::read_logits(uint32_t row) {
+  WEFT_TRY(std::vector<float> logits, make_array<float>(config_.vocab_size, "logits"));
+  if (row > 0) {
+    backend_.gather_rows(*logits_, *logits_, config_.vocab_size, {&row, 1});
+    WEFT_CHECK(backend_.finish());
+  }
+  backend_.read(logits, *logits_);
+  return logits;
 }
 
 }  // namespace

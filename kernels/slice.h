@@ -36,6 +36,8 @@ struct SequenceRows {
   // Of each row whose logits are wanted only so many (at most kBestLogitsMax), the ones that a
   // token is drawn from first (Backend::best_logits); 0: all.
   uint32_t best_count = 0;
+  // What the token after such a row is drawn by, if the best may leave it open (model::draw_best).
+  const SamplingParams* sampling = nullptr;
 };
 
 struct SliceBatch {
@@ -49,6 +51,13 @@ struct SliceOutput {
   // If it does:
   std::vector<float> logits;  // [sum of logits_count, vocab], of sequences without a best_count
   std::vector<TokenLogit> best;  // [sum of logits_count * best_count]
+  // What the best do not say, where there is a `sampling`: what all tokens weigh together, and all
+  // logits [vocab] if the best leave the token open.
+  struct Others {
+    uint64_t total = 0;
+    std::vector<float> logits;
+  };
+  std::vector<Others> others;  // of each row of which the best are wanted
   std::vector<float> embeddings;  // [sum of embedding_count, hidden_dim]
 };
 

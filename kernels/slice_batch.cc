@@ -122,7 +122,8 @@ Result<BatchPlan> check_batch(const SliceBatch& batch, const BatchLimits& limits
       if (left <= sequence.logits_count && sequence.best_count == 0) {
         plan.wanted_rows.push_back(row);
       } else if (left <= sequence.logits_count) {
-        plan.best_rows.push_back({row, sequence.best_count, plan.best_count});
+        plan.best_rows.push_back({row, sequence.best_count, plan.best_count, plan.best_rows.size(),
+                                  sequence.sampling, uint64_t{sequence.first_position} + i + 1});
         plan.best_count += sequence.best_count;
       }
       if (left <= sequence.embedding_count) plan.embedding_rows.push_back(row);

@@ -32,7 +32,10 @@ struct SessionSpan {
 struct BestRow {
   uint32_t row = 0;
   uint32_t count = 0;
-  size_t at = 0;  // of its first in the output
+  size_t at = 0;      // of its first in the output
+  size_t number = 0;  // among such rows
+  const SamplingParams* sampling = nullptr;
+  uint64_t position = 0;  // of the token after it
 };
 
 struct BatchPlan {

@@ -44,9 +44,9 @@ bool two_ropes(const model::ModelConfig& config) {
   return config.window > 0 && config.window_period != 0 && config.rope != config.window_rope;
 }
 
-// A row's final hidden state, its logits, and the best of them with their columns.
+// A row's final hidden state, its logits, the best of them with their columns, and a total.
 uint64_t head_row_floats(const model::ModelConfig& config) {
-  return uint64_t{config.hidden_dim} + config.vocab_size + 2 * kBestLogitsMax;
+  return uint64_t{config.hidden_dim} + config.vocab_size + 2 * kBestLogitsMax + 3;
 }
 
 }  // namespace

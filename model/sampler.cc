@@ -1,5 +1,6 @@
 // Order of the steps: biases, repetition penalty, the answer's penalties, what is allowed,
-// temperature, top-k, top-p, min-p, one draw.
+// temperature, top-k, top-p, min-p, one draw. It passes the tokens one by one, the best first, so
+// that it mostly ends among those; weights are integers, so that all others need only be a sum.
 #include "model/sampler.h"
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "model/token_trie.h"
+#include "model/token_weight.h"
 
 namespace weft::model {
 namespace {
@@ -24,7 +26,7 @@ constexpr size_t kNucleusGuess = 64;
 struct Candidate {
   TokenId token;
   double logit;
-  double weight;  // exp(logit - greatest logit)
+  uint32_t weight;  // token_weight
 };
 
 bool is_better(const Candidate& a, const Candidate& b) {
@@ -86,8 +88,8 @@ std::vector<TokenLogprob> logprobs_of(std::span<const float> logits, TokenId tok
   return all;
 }
 
-double total_weight(std::span<const Candidate> candidates) {
-  double total = 0;
+uint64_t total_weight(std::span<const Candidate> candidates) {
+  uint64_t total = 0;
   for (const Candidate& c : candidates) total += c.weight;
   return total;
 }
@@ -102,8 +104,8 @@ void keep_top_k(std::vector<Candidate>& candidates, size_t top_k) {
 // The fewest best candidates whose probabilities reach `top_p`; at least one.
 void keep_top_p(std::vector<Candidate>& candidates, double top_p) {
   if (top_p >= 1) return;
-  const double wanted = top_p * total_weight(candidates);
-  double reached = 0;
+  const double wanted = top_p * double(total_weight(candidates));
+  uint64_t reached = 0;
   size_t ordered = 0;
   for (size_t kept = 0; kept < candidates.size(); ++kept) {
     if (kept == ordered) {  // order some more of the best; each pass costs one look at the rest
@@ -114,16 +116,22 @@ void keep_top_p(std::vector<Candidate>& candidates, double top_p) {
       std::sort(first, last, is_better);
     }
     reached += candidates[kept].weight;
-    if (reached >= wanted) {
+    if (double(reached) >= wanted) {
       candidates.resize(kept + 1);
       return;
     }
   }
 }
 
-// Those at least `min_p` times as likely as the best, whose weight is 1.
+// Those at least `min_p` times as likely as the best.
 void keep_min_p(std::vector<Candidate>& candidates, double min_p) {
-  if (min_p > 0) std::erase_if(candidates, [&](const Candidate& c) { return c.weight < min_p; });
+  const double least = min_p * token_weight(0, 1);
+  std::erase_if(candidates, [&](const Candidate& c) { return c.weight < least; });
+}
+
+// Which of the kept weights, added up in the order of the draw, is drawn.
+uint64_t drawn_of(uint64_t total, const SamplingParams& params, uint64_t position) {
+  return std::min(uint64_t(uniform_at(params.seed, position) * double(total)), total - 1);
 }
 
 }  // namespace
@@ -173,23 +181,70 @@ Error no_number(size_t token, float logit) {
                cat("logit ", token, " is ", logit, "; the model or its data is damaged"));
 }
 
-// One of the candidates, the best of which has this logit; a temperature is set.
+// The token, if the first candidates decide it: the best, in their order.
+//   more   there are others; the weights of all are `total`
+std::optional<TokenId> draw_first(std::vector<Candidate> first, bool more, uint64_t total,
+                                  const SamplingParams& params, uint64_t position) {
+  if (params.top_k > 0) {
+    if (more && params.top_k > first.size()) return std::nullopt;
+    first.resize(std::min<size_t>(params.top_k, first.size()));
+    more = false;
+  }
+  if (!more) total = total_weight(first);
+  if (params.top_p < 1) {
+    const double wanted = double(params.top_p) * double(total);
+    uint64_t reached = 0;
+    for (size_t kept = 0; kept < first.size(); ++kept) {
+      reached += first[kept].weight;
+      if (double(reached) < wanted) continue;
+      first.resize(kept + 1);
+      more = false;
+    }
+  }
+  if (params.min_p > 0) {
+    const size_t before = first.size();
+    keep_min_p(first, params.min_p);
+    if (first.size() < before) more = false;
+  }
+  if (more && (params.top_p < 1 || params.min_p > 0)) return std::nullopt;
+  uint64_t left = drawn_of(more ? total : total_weight(first), params, position);
+  for (const Candidate& c : first) {
+    if (left < c.weight) return c.token;
+    left -= c.weight;
+  }
+  return std::nullopt;
+}
+
+// One of the candidates, the best of which has this logit; a temperature is set. Those beyond the
+// first pass in the order of their ids, if all are kept.
 TokenId draw_among(std::vector<Candidate> candidates, double best, const SamplingParams& params,
                    uint64_t position) {
-  for (Candidate& c : candidates) {
-    c.weight = std::exp((c.logit - best) / double(params.temperature));
-  }
+  const float scale = weight_scale(params.temperature);
+  for (Candidate& c : candidates) c.weight = token_weight(float(best - c.logit), scale);
+  std::vector<Candidate> first(std::min(kBestLogitsMax, candidates.size()));
+  std::partial_sort_copy(candidates.begin(), candidates.end(), first.begin(), first.end(),
+                         is_better);
+  const bool more = candidates.size() > first.size();
+  const auto token = draw_first(first, more, total_weight(candidates), params, position);
+  if (token) return *token;
+
   keep_top_k(candidates, params.top_k);
   keep_top_p(candidates, params.top_p);
   keep_min_p(candidates, params.min_p);
-
-  const double drawn = uniform_at(params.seed, position) * total_weight(candidates);
-  double passed = 0;
-  for (const Candidate& c : candidates) {
-    passed += c.weight;
-    if (drawn < passed) return c.token;
+  const bool by_id = params.top_k == 0 && params.top_p >= 1;
+  uint64_t left = drawn_of(total_weight(candidates), params, position);
+  const auto passed = [&left](const Candidate& c) {
+    if (left < c.weight) return false;
+    left -= c.weight;
+    return true;
+  };
+  for (size_t i = 0; by_id && i < first.size(); ++i) {
+    if (!passed(first[i])) return first[i].token;
   }
-  return candidates.back().token;  // sums rounded below the total
+  for (const Candidate& c : candidates) {
+    if ((!by_id || is_better(first.back(), c)) && !passed(c)) return c.token;
+  }
+  return candidates.back().token;  // never: what is drawn is less than the total
 }
 
 // The token itself; `params` and `logits` are valid.
@@ -245,28 +300,26 @@ Result<Drawn> draw(std::span<const float> logits, const SamplingParams& params,
   return drawn;
 }
 
-uint32_t best_wanted(const SamplingParams& params, uint32_t vocab_size) {
-  if (!as_they_are(params) || params.constrained || params.logprobs > 0) return 0;
-  if (params.temperature == 0) return 1;
-  // All of them, where there are no more than top_k, are taken in the order of their ids.
-  const bool some = params.top_k <= kBestLogitsMax && params.top_k < vocab_size;
-  return some ? params.top_k : 0;
+BestWanted best_wanted(const SamplingParams& params, uint32_t vocab_size) {
+  if (!as_they_are(params) || params.constrained || params.logprobs > 0) return {};
+  if (params.temperature == 0) return {1, false};
+  const uint32_t count = params.top_k > 0 ? params.top_k : uint32_t(kBestLogitsMax);
+  if (count > kBestLogitsMax || count >= vocab_size) return {};
+  return {count, params.top_k == 0};
 }
 
-Result<Drawn> draw_best(std::span<const TokenLogit> best, const SamplingParams& params,
-                        uint64_t position) {
+Result<std::optional<TokenId>> draw_best(std::span<const TokenLogit> best, uint64_t total,
+                                         const SamplingParams& params, uint64_t position) {
   WEFT_CHECK(validate(params));
   if (best.empty()) return Error(ErrorCode::kInvalid, "there are no logits to sample from");
-  std::vector<Candidate> candidates;
+  const float scale = weight_scale(params.temperature);
+  std::vector<Candidate> first;
   for (const TokenLogit& one : best) {
     if (!std::isfinite(one.logit)) return no_number(size_t(one.token), one.logit);
-    candidates.push_back({one.token, double{one.logit}, 0});
+    first.push_back({one.token, double{one.logit}, token_weight(best[0].logit - one.logit, scale)});
   }
-  Drawn drawn;
-  drawn.token = params.temperature == 0
-                    ? best[0].token
-                    : draw_among(std::move(candidates), double{best[0].logit}, params, position);
-  return drawn;
+  if (params.temperature == 0) return std::optional(best[0].token);
+  return draw_first(std::move(first), params.top_k == 0, total, params, position);
 }
 
 Result<TokenId> sample(std::span<const float> logits, const SamplingParams& params,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -35,14 +36,19 @@ Result<Drawn> draw(std::span<const float> logits, const SamplingParams& params,
                    std::span<const TokenId> history, uint64_t position,
                    const TokenSet* allowed = nullptr);
 
-// How many of a row's best logits (Backend::best_logits) are enough to draw the token that `draw`
-// would: 1 without a temperature, top_k with one; 0: it takes all of them.
-uint32_t best_wanted(const SamplingParams& params, uint32_t vocab_size);
+// What of a row's logits a token is drawn from first.
+struct BestWanted {
+  uint32_t count = 0;  // of the best (Backend::best_logits); 0: all
+  // With what all tokens weigh together, since the best need not decide; else they do.
+  bool total = false;
+};
+BestWanted best_wanted(const SamplingParams& params, uint32_t vocab_size);
 
-// The token that `draw` would give, from those alone.
-//   best  [best_wanted], in their order; what is no finite number is kCorrupt
-Result<Drawn> draw_best(std::span<const TokenLogit> best, const SamplingParams& params,
-                        uint64_t position);
+// The token that `draw` would give, from those alone; none if the others decide.
+//   best   [best_wanted], in their order; what is no finite number is kCorrupt
+//   total  of all tokens' weights (model/token_weight.h), if it is wanted
+Result<std::optional<TokenId>> draw_best(std::span<const TokenLogit> best, uint64_t total,
+                                         const SamplingParams& params, uint64_t position);
 
 // The token alone.
 Result<TokenId> sample(std::span<const float> logits, const SamplingParams& params,

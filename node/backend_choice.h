@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -27,7 +28,25 @@ struct BackendChoice {
 void add_backend_options(CLI::App* command, BackendChoice& choice);
 
 // kInvalid for a name that is none, kNotFound or kUnsupported where Vulkan finds no such device.
+// `auto` logs what was chosen and why (backend.auto).
 Result<std::unique_ptr<kernels::Backend>> make_backend(const BackendChoice& choice);
+
+// What `auto` has found out, and what follows from it.
+struct AutoFindings {
+  std::string device;   // the GPU that could compute; empty: none
+  std::string trouble;  // why none can
+  double device_speed = 0, processor_speed = 0;  // as measure_decode_speed has them
+};
+struct AutoDecision {
+  bool gpu = false;
+  std::string why;
+};
+AutoDecision decide_auto(const AutoFindings& found);
+
+// Loads with the backend that was made of the choice. Where `auto` chose a GPU, and its memory is
+// not enough (kExhausted), the processor takes its place and loads.
+Result<> load_with(std::unique_ptr<kernels::Backend>& backend, const BackendChoice& choice,
+                   const std::function<Result<>(kernels::Backend&)>& load);
 
 nlohmann::ordered_json vulkan_device_json(const kernels::VulkanDeviceInfo& device);
 

@@ -294,13 +294,10 @@ Result<> bench_model(const BenchOptions& options) {
   const SystemClock clock;
   BenchFigures figures;
   const Time start = clock.now();
-  WEFT_TRY(const auto backend, make_backend(options.backend));
+  WEFT_TRY(auto backend, make_backend(options.backend));
   std::unique_ptr<Trace> trace;
   if (!options.trace.empty()) {
     WEFT_TRY(trace, Trace::open(options.trace));
-    backend->observe([&trace](std::string_view name, Time begin, Time end) {
-      trace->add_operation(name, begin, end);
-    });
   }
   WEFT_TRY(const model::Model model, model::Model::open(options.model_path));
   const model::ModelConfig& config = model.config();
@@ -310,11 +307,19 @@ Result<> bench_model(const BenchOptions& options) {
   {
     Progress progress(cat("loading ", model_name(options.model_path)), Progress::Unit::kBytes,
                       clock);
-    WEFT_TRY(slice, kernels::Slice::load(*backend, model, slice_options,
-                                         [&](uint64_t done, uint64_t total) {
-                                           progress.update(done, total);
-                                           return !interrupted();
-                                         }));
+    WEFT_CHECK(load_with(backend, options.backend, [&](kernels::Backend& on) -> Result<> {
+      WEFT_TRY(slice, kernels::Slice::load(on, model, slice_options,
+                                           [&](uint64_t done, uint64_t total) {
+                                             progress.update(done, total);
+                                             return !interrupted();
+                                           }));
+      return {};
+    }));
+  }
+  if (trace) {
+    backend->observe([&trace](std::string_view name, Time begin, Time end) {
+      trace->add_operation(name, begin, end);
+    });
   }
   figures.load_s = to_seconds(clock.now() - start);
   figures.resident_bytes = peak_resident_bytes();

@@ -29,7 +29,11 @@ Result<std::shared_ptr<model::Constraint>> Constraints::find(const model::GgufFi
 Result<model::Drawn> Constraints::draw(const model::GgufFile& file, SessionId session,
                                        const RowScores& scores, const SamplingParams& params,
                                        std::span<const TokenId> history, uint64_t position) {
-  if (!scores.best.empty()) return model::draw_best(scores.best, params, position);
+  if (scores.logits.empty()) {
+    WEFT_TRY(const auto token, model::draw_best(scores.best, scores.total, params, position));
+    if (!token) return Error(ErrorCode::kInternal, "a token is left open, and its logits are away");
+    return model::Drawn{*token, {}};
+  }
   if (!params.constrained) return model::draw(scores.logits, params, history, position);
   if (params.grammar) {
     Place place;

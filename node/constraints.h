@@ -10,17 +10,24 @@
 #include "base/id.h"
 #include "base/result.h"
 #include "base/sampling.h"
+#include "kernels/slice.h"
 #include "model/constraint.h"
 #include "model/gguf.h"
 #include "model/sampler.h"
 
 namespace weft::node {
 
-// What a token is drawn from: all of a row's logits, or as many of the best as
-// model::best_wanted says.
+// What a token is drawn from: all of a row's logits, or what model::best_wanted says.
 struct RowScores {
+  // Of the last sequence's last row, which was to have the best only or all.
+  static RowScores of_last(const kernels::SliceOutput& output) {
+    if (output.others.empty()) return {output.logits};
+    return {output.others.back().logits, output.best, output.others.back().total};
+  }
+
   std::span<const float> logits;
-  std::span<const TokenLogit> best = {};
+  std::span<const TokenLogit> best = {};  // enough if there are no logits
+  uint64_t total = 0;
 };
 
 class Constraints {

@@ -86,12 +86,15 @@ Result<std::unique_ptr<LocalEngine>> LocalEngine::open(const EngineOptions& opti
   WEFT_TRY(slice.adapters, adapters_for(options.lora, model));
   Progress progress(cat("loading ", model_name(options.path)), Progress::Unit::kBytes,
                     engine->clock_);
-  WEFT_TRY(
-      engine->slice_,
-      kernels::Slice::load(*engine->backend_, model, slice, [&](uint64_t done, uint64_t total) {
-        progress.update(done, total);
-        return !interrupted();
-      }).within(cat("load ", options.path)));
+  const auto load = [&](kernels::Backend& backend) -> Result<> {
+    WEFT_TRY(engine->slice_,
+             kernels::Slice::load(backend, model, slice, [&](uint64_t done, uint64_t total) {
+               progress.update(done, total);
+               return !interrupted();
+             }));
+    return {};
+  };
+  WEFT_CHECK(load_with(engine->backend_, options.backend, load).within(cat("load ", options.path)));
   engine->load_s_ = to_seconds(engine->clock_.now() - start);
   return engine;
 }
@@ -105,8 +108,9 @@ Result<kernels::SliceOutput> LocalEngine::forward(uint32_t first, uint32_t count
                                                   const SamplingParams& sampling) {
   kernels::SliceBatch batch;
   const bool last = first + count == tokens_.size();
-  batch.sequences = {{kSession, first, count, last ? 1u : 0u, 0,
-                      model::best_wanted(sampling, model_->config().vocab_size)}};
+  const model::BestWanted wanted = model::best_wanted(sampling, model_->config().vocab_size);
+  batch.sequences = {{kSession, first, count, last ? 1u : 0u, 0, wanted.count,
+                      wanted.total ? &sampling : nullptr}};
   batch.tokens.assign(tokens_.begin() + first, tokens_.begin() + first + count);
   computed_ = first;  // an error leaves nothing beyond
   WEFT_TRY(kernels::SliceOutput output, slice_->forward(batch));
@@ -142,7 +146,7 @@ Result<> LocalEngine::decode(const AnswerRequest& request, kernels::SliceOutput 
   const uint64_t limit = request.max_tokens == 0 ? context_ : std::min<uint64_t>(context_, wanted);
   while (true) {
     WEFT_TRY(const model::Drawn drawn,
-             constraints_.draw(model_->file(), kSession, {last.logits, last.best}, sampling,
+             constraints_.draw(model_->file(), kSession, RowScores::of_last(last), sampling,
                                tokens_, tokens_.size()));
     const TokenId token = drawn.token;
     sampling.grammar.reset();  // the first row brings it

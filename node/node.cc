@@ -66,7 +66,9 @@ Result<> Node::open() {
   WEFT_CHECK(open_network());
   start_machine(std::move(profile));
   worker_ = std::make_unique<Worker>();
-  compute_ = std::make_unique<SliceCompute>(std::move(backends), compute_calls(), trace_.get());
+  const bool on_gpu = backends.device->name() == "vulkan";
+  compute_ = std::make_unique<SliceCompute>(std::move(backends), compute_calls(on_gpu),
+                                            trace_.get());
   loader_ = std::make_unique<Loader>(*machine_, *store_, *compute_, *worker_,
                                      [this](Task task) { report(std::move(task)); },
                                      adapter_files_);
@@ -188,7 +190,7 @@ Node::~Node() {
   worker_.reset();
 }
 
-ComputeCalls Node::compute_calls() {
+ComputeCalls Node::compute_calls(bool on_gpu) {
   ComputeCalls calls;
   calls.progress = [this](SliceProgress progress) {
     report([this, progress](Time now) { loader_->on(progress, now); });
@@ -202,7 +204,7 @@ ComputeCalls Node::compute_calls() {
     std::lock_guard lock(turn_);
     if (!stopping_) machine_->on_released(released.epoch, released.kv_free_tokens);
   };
-  if (options_.backend.name == "vulkan") {
+  if (on_gpu) {
     calls.fallback = [this] { return on_processor(); };
     calls.changed = [this](kernels::Backend& backend) { backend_changed(backend); };
   }

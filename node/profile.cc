@@ -17,6 +17,7 @@ using model::TensorType;
 // Decode streams weights: the probe is large enough that caches hold little of it. Prefill
 // multiplies: a few rows of weights say as much, and a slow board does not take a minute over it.
 constexpr uint64_t kDecodeProbeBytes = 24 * 1024 * 1024;
+constexpr uint64_t kUncachedProbeBytes = uint64_t{128} << 20;
 constexpr uint32_t kPrefillProbeRows = 256;
 constexpr uint32_t kProbeCols = 2048;
 constexpr uint32_t kPrefillRows = 64;
@@ -129,6 +130,13 @@ uint64_t cgroup_number(const char* path) {
 }
 
 }  // namespace
+
+Result<double> measure_decode_speed(kernels::Backend& backend) {
+  const uint64_t row_bytes = model::tensor_bytes(TensorType::kQ4_K, kProbeCols);
+  const uint32_t rows = uint32_t(kUncachedProbeBytes / row_bytes) / 8 * 8;
+  WEFT_TRY(const double seconds, measure_matmul(backend, TensorType::kQ4_K, rows, 1));
+  return double(row_bytes) * rows / seconds;
+}
 
 uint64_t usable_memory() {
   uint64_t free_bytes = meminfo_kib("MemAvailable:") * 1024;

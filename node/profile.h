@@ -21,6 +21,10 @@ struct ProfileOptions {
 Result<transport::Profile> measure_profile(kernels::Backend& backend,
                                            const ProfileOptions& options);
 
+// Bytes of weights (Q4_K) a second that a product with one row of x reads, of more than a cache
+// holds. Takes twice 128 MiB meanwhile.
+Result<double> measure_decode_speed(kernels::Backend& backend);
+
 // Four fifths of what the system (and the control group, if it sets a limit) has free now.
 uint64_t usable_memory();
 

@@ -292,10 +292,11 @@ Result<> SliceCompute::forward(Loaded& on, const mesh::BatchJob& batch,
   for (const size_t i : chosen) {
     const mesh::BatchSequence& sequence = batch.sequences[i];
     const bool draws = sequence.sample && sequence.pooling == transport::Pooling::kNone;
+    const model::BestWanted wanted = model::best_wanted(sequence.sampling, config.vocab_size);
     slice_batch.sequences.push_back({sequence.session, sequence.first_position, sequence.row_count,
                                      on.slice->last() && draws ? 1u : 0u,
                                      on.slice->last() ? Poolings::rows_wanted(sequence) : 0u,
-                                     model::best_wanted(sequence.sampling, config.vocab_size)});
+                                     wanted.count, wanted.total ? &sequence.sampling : nullptr});
     slice_batch.tokens.insert(slice_batch.tokens.end(), sequence.tokens.begin(),
                               sequence.tokens.end());
     for (const SharedBytes& piece : sequence.hidden) {
@@ -309,6 +310,7 @@ Result<> SliceCompute::forward(Loaded& on, const mesh::BatchJob& batch,
   std::span<const float> hidden_rows = result.hidden, logits = result.logits,
                          embeddings = result.embeddings;
   std::span<const TokenLogit> best = result.best;
+  std::span<const kernels::SliceOutput::Others> others = result.others;
   const auto take = [](auto& from, size_t count) {
     const auto taken = from.first(count);
     from = from.subspan(count);
@@ -323,8 +325,12 @@ Result<> SliceCompute::forward(Loaded& on, const mesh::BatchJob& batch,
       out.hidden = SharedBytes::adopt(std::vector<float>(own.begin(), own.end()));
     } else {
       const size_t whole = asked.best_count > 0 ? 0 : asked.logits_count;
-      const RowScores scores{take(logits, whole * config.vocab_size),
-                             take(best, size_t{asked.logits_count} * asked.best_count)};
+      RowScores scores{take(logits, whole * config.vocab_size),
+                       take(best, size_t{asked.logits_count} * asked.best_count)};
+      for (const auto& rest : take(others, asked.logits_count - whole)) {
+        scores.logits = rest.logits;
+        scores.total = rest.total;
+      }
       finish_rows(on, sequence, scores,
                   take(embeddings, size_t{asked.embedding_count} * config.hidden_dim), out);
     }

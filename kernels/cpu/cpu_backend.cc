@@ -1,6 +1,7 @@
 #include "kernels/cpu/cpu_backend.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/text.h"
 #include "kernels/cpu/best_logits.h"
@@ -8,6 +9,7 @@
 #include "kernels/cpu/cpu_buffer.h"
 #include "kernels/cpu/kv_store.h"
 #include "kernels/operation_timer.h"
+#include "model/token_weight.h"
 
 namespace weft::kernels {
 
@@ -191,6 +193,24 @@ void CpuBackend::best_logits(Buffer& best, const Buffer& logits, uint32_t rows, 
       best_of_row({to + row * 2 * count, size_t{2} * count}, {from + row * cols, cols});
     }
   });
+}
+
+void CpuBackend::total_weights(Buffer& totals, const Buffer& logits, const Buffer& best,
+                               uint32_t rows, uint32_t cols, uint32_t count,
+                               std::span<const float> scales) {
+  const OperationTimer timer(observer_, "total_weights");
+  float* to = floats(totals, size_t{3} * rows);
+  const float* from = floats(logits, size_t{rows} * cols);
+  const float* tops = floats(best, size_t{rows} * 2 * count);
+  for (size_t row = 0; row < rows; ++row) {
+    std::atomic<uint64_t> total{0};
+    split(scales[row] > 0 ? cols : 0, 1, [&](size_t begin, size_t end) {
+      total += model::total_weight({from + row * cols + begin, end - begin},
+                                   tops[row * 2 * count + count], scales[row]);
+    });
+    const auto parts = model::split_total(total);
+    std::copy(parts.begin(), parts.end(), to + 3 * row);
+  }
 }
 
 Result<> CpuBackend::finish() {

@@ -60,6 +60,8 @@ class CpuBackend final : public Backend {
                    std::span<const uint32_t> indices) override;
   void best_logits(Buffer& best, const Buffer& logits, uint32_t rows, uint32_t cols,
                    uint32_t count) override;
+  void total_weights(Buffer& totals, const Buffer& logits, const Buffer& best, uint32_t rows,
+                     uint32_t cols, uint32_t count, std::span<const float> scales) override;
 
   // kExhausted if memory for an intermediate ran out since the last call; what was computed since
   // is then worthless.

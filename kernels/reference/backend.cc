@@ -13,6 +13,7 @@
 #include "kernels/reference/matmul.h"
 #include "kernels/reference/norm.h"
 #include "kernels/reference/rope.h"
+#include "model/token_weight.h"
 
 namespace weft::kernels {
 namespace {
@@ -212,6 +213,18 @@ class ReferenceBackend : public Backend {
     for (size_t t = 0; t < rows; ++t) {
       reference::best_logits(to.subspan(t * 2 * count, size_t{2} * count),
                              from.subspan(t * cols, cols));
+    }
+  }
+  void total_weights(Buffer& totals, const Buffer& logits, const Buffer& best, uint32_t rows,
+                     uint32_t cols, uint32_t count, std::span<const float> scales) override {
+    const auto to = first(totals, size_t{3} * rows);
+    const auto from = first(logits, size_t{rows} * cols);
+    const auto tops = first(best, size_t{rows} * 2 * count);
+    for (size_t t = 0; t < rows; ++t) {
+      const float top = tops[t * 2 * count + count];
+      const auto total = model::split_total(
+          scales[t] > 0 ? model::total_weight(from.subspan(t * cols, cols), top, scales[t]) : 0);
+      std::copy(total.begin(), total.end(), to.begin() + std::ptrdiff_t(3 * t));
     }
   }
   Result<> finish() override { return {}; }

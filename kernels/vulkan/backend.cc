@@ -16,6 +16,7 @@ namespace {
 constexpr size_t kParameterWordsMax = size_t{1} << 20;
 constexpr uint32_t kPagesMin = 16;  // a row's list is padded to powers of two from here on
 constexpr uint32_t kBestChunk = 1024;  // logits of a workgroup of best_logits.comp
+constexpr uint32_t kWeightsChunk = 4096;  // and of total_weights.comp
 constexpr uint32_t kColumnsMax = 1u << 24;  // a float has their numbers
 constexpr uint32_t kGroupsMax = 1024;  // of an elementwise operation, which strides over the rest
 
@@ -334,6 +335,27 @@ void VulkanBackend::best_logits(Buffer& best, const Buffer& logits, uint32_t row
     if (last) return;
     from = to;
     entries = groups * kept;
+  }
+}
+
+void VulkanBackend::total_weights(Buffer& totals, const Buffer& logits, const Buffer& best,
+                                  uint32_t rows, uint32_t cols, uint32_t count,
+                                  std::span<const float> scales) {
+  WEFT_ASSERT(scales.size() == rows && cols <= kColumnsMax);
+  if (rows == 0) return;
+  std::vector<uint32_t> words;
+  for (const float scale : scales) words.push_back(std::bit_cast<uint32_t>(scale));
+  const uint32_t at = put(words, last_indices_);
+  const uint32_t groups = ceil_divide(cols, kWeightsChunk);
+  const VulkanBuffer& values = memory_of(logits, size_t{rows} * cols);
+  const VulkanBuffer& tops = memory_of(best, size_t{rows} * 2 * count);
+  const VulkanBuffer& to = memory_of(totals, size_t{3} * rows);
+  const VulkanBuffer* sums = grown(rounds_[0], uint64_t{rows} * groups * 2 * sizeof(uint32_t));
+  if (!sums) return;
+  for (const bool last : {false, true}) {
+    dispatch({"total_weights", {}, {&values, &tops, parameters_.get(), sums, &to},
+              last ? 1u << 4 : 1u << 3, {cols, count, at, groups, last},
+              {last ? 1 : groups, rows, 1}});
   }
 }
 

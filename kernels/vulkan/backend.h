@@ -62,6 +62,8 @@ class VulkanBackend final : public Backend {
                    std::span<const uint32_t> indices) override;
   void best_logits(Buffer& best, const Buffer& logits, uint32_t rows, uint32_t cols,
                    uint32_t count) override;
+  void total_weights(Buffer& totals, const Buffer& logits, const Buffer& best, uint32_t rows,
+                     uint32_t cols, uint32_t count, std::span<const float> scales) override;
   Result<> finish() override;
 
  private:
@@ -73,6 +75,14 @@ class VulkanBackend final : public Backend {
     uint32_t writes;
     std::vector<uint32_t> push;
     std::array<uint32_t, 3> groups;
+  };
+
+  // Choices by expert, in groups that are multiplied together: shaders/group_experts.comp.
+  struct Groups {
+    const VulkanBuffer* list = nullptr;  // null: one by one
+    uint32_t lanes = 0;  // of a workgroup that multiplies a group
+    uint32_t most = 0;   // groups
+    uint32_t order = 0;  // where the choices are in the list
   };
 
   explicit VulkanBackend(std::unique_ptr<VulkanDevice> device)
@@ -96,6 +106,7 @@ class VulkanBackend final : public Backend {
   // x in blocks of 32 or 256, for products with weights of that kind; null after a failure.
   const VulkanBuffer* quantized(uint32_t block, const VulkanBuffer& x, uint32_t rows,
                                 uint32_t cols);
+  Groups group_experts(const VulkanBuffer& choices, const ExpertRows& rows);
   // product(out, weight, part, x, blocks) for every part of the targets' weights; x [rows, cols] as
   // products with that weight take it, in so many blocks a row, made once for each kind. None
   // follows a failure.
@@ -110,6 +121,7 @@ class VulkanBackend final : public Backend {
   std::optional<VulkanUpload> upload_;
   std::string detail_;
   std::unique_ptr<VulkanBuffer> blocks_32_, blocks_256_;
+  std::unique_ptr<VulkanBuffer> groups_;
   std::array<std::unique_ptr<VulkanBuffer>, 2> rounds_;  // between the rounds of best_logits
   std::unique_ptr<VulkanBuffer> parameters_;
   std::vector<uint32_t> words_;  // of the parameters, until finish()

@@ -183,7 +183,8 @@ Result<> VulkanDevice::choose(const VulkanOptions& options) {
                        (!options.device.empty() &&
                         device.name.find(options.device) != std::string::npos);
     const bool any = options.device.empty() &&
-                     (options.allow_cpu || device.kind != VulkanDeviceKind::kCpu);
+                     (options.allow_cpu || device.kind != VulkanDeviceKind::kCpu) &&
+                     (!options.only_gpus || device.kind <= VulkanDeviceKind::kIntegrated);
     if (device.api_version >= kApiVersion && (named || any)) fitting.push_back(device);
   }
   if (fitting.empty()) {
@@ -191,7 +192,9 @@ Result<> VulkanDevice::choose(const VulkanOptions& options) {
                  cat(options.device.empty() ? "no GPU with Vulkan 1.1"
                                             : cat("no Vulkan device '", options.device, "'"),
                      "; there is: ", list_names(all),
-                     ". Choose one with --vulkan-device, or use --backend cpu"));
+                     options.only_gpus && options.device.empty()
+                         ? ""
+                         : ". Choose one with --vulkan-device, or use --backend cpu"));
   }
   info_ = *std::max_element(fitting.begin(), fitting.end(), [](const auto& a, const auto& b) {
     return rank(a) < rank(b);

@@ -32,6 +32,8 @@ struct VulkanOptions {
   // memory; one that is the processor in disguise only when named, or with `allow_cpu`).
   std::string device;
   bool allow_cpu = false;
+  // If none is named, only a discrete or integrated one.
+  bool only_gpus = false;
   bool validate = false;  // with the Khronos validation layer, whose complaints are counted
   // Where pipelines are kept from run to run; empty: nowhere.
   std::string cache_folder;

@@ -19,6 +19,10 @@ constexpr uint32_t kRowsAtOnce = 4;
 // four of them costs less than a tile's walk over all columns, which no other invocations share.
 constexpr uint32_t kTiledFrom = 16;
 constexpr uint32_t kTilePairs = 8;  // of quads: an invocation has one
+// From as many choices for each expert on, those of one are multiplied together; the shader that
+// groups them counts for so many experts.
+constexpr uint32_t kGroupedFrom = 4;
+constexpr uint32_t kGroupedMost = 1024;
 constexpr uint32_t kMatrixWide = 2;  // subgroups along the output rows
 
 // Of the columns of a product. The same on a device whatever the batch: it is part of the order of
@@ -113,6 +117,26 @@ void VulkanBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& 
   });
 }
 
+VulkanBackend::Groups VulkanBackend::group_experts(const VulkanBuffer& choices,
+                                                   const ExpertRows& rows) {
+  const uint32_t count = rows.rows * rows.used;
+  if (!device_->tiles() || count < kGroupedFrom * rows.experts || rows.experts > kGroupedMost) {
+    return {};
+  }
+  // At most 64 invocations, so that their 12 KiB of shared memory leave room for the choices.
+  Groups groups;
+  groups.lanes = count <= 4 * kQuadRows * rows.experts ? 4 : 8;
+  const uint32_t size = groups.lanes * kQuadRows;
+  groups.most = std::min(rows.experts, count) + count / size;
+  groups.order = 1 + 3 * groups.most;
+  groups.list = grown(groups_, (uint64_t{groups.order} + count) * sizeof(uint32_t));
+  if (groups.list) {
+    dispatch({"group_experts", {size}, {&choices, groups.list}, 2,
+              {count, rows.experts, rows.used, groups.order}, {1, 1, 1}});
+  }
+  return groups;
+}
+
 void VulkanBackend::matmul_experts(std::span<const MatmulTarget> targets, const Buffer& x,
                                    bool spread, const Buffer& choice, const ExpertRows& rows) {
   WEFT_ASSERT(!targets.empty());
@@ -120,18 +144,29 @@ void VulkanBackend::matmul_experts(std::span<const MatmulTarget> targets, const 
   if (count == 0) return;
   const uint32_t parts = product_parts(*device_);
   const VulkanBuffer& choices = memory_of(choice, size_t{2} * count);
+  const Groups groups = group_experts(choices, rows);
   each_product(targets, x, spread ? count : rows.rows,
                [&](Buffer& out, const VulkanWeight& weight, const VulkanWeight::Part& part,
                    const VulkanBuffer& from, uint32_t blocks) {
-    const uint32_t n = weight.rows() / rows.experts;
+    const uint32_t n = weight.rows() / rows.experts, type = uint32_t(weight.type());
     const VulkanBuffer& to = memory_of(out, size_t{count} * n);
-    const std::string_view shader = activation_block(weight.type()) == 1 ? "matmul_experts_float"
-                                    : device_->dots() ? "matmul_experts_block_dot"
-                                                      : "matmul_experts_block";
-    dispatch({shader, {kQuads, parts, uint32_t(weight.type())},
-              {part.buffer.get(), &from, &choices, &to}, 8,
-              {part.first, part.rows, n, blocks, rows.used, spread},
-              {ceil_divide(n, kQuads * kQuadRows), count, 1}});
+    const bool floats = activation_block(weight.type()) == 1;
+    Call call{"", {}, {part.buffer.get(), &from, groups.list, &to}, 8,
+              {part.first, part.rows, n, blocks, rows.used, spread}, {}};
+    if (groups.list) {
+      call.shader = floats ? "matmul_experts_float_tile"
+                    : device_->dots() ? "matmul_experts_tile_dot" : "matmul_experts_tile";
+      call.constants = {kTilePairs, groups.lanes, type, parts};
+      call.push.push_back(groups.order);
+      call.groups = {ceil_divide(n, 2 * kTilePairs * kQuadRows), groups.most, 1};
+    } else {
+      call.shader = floats ? "matmul_experts_float"
+                    : device_->dots() ? "matmul_experts_block_dot" : "matmul_experts_block";
+      call.constants = {kQuads, parts, type};
+      call.buffers[2] = &choices;
+      call.groups = {ceil_divide(n, kQuads * kQuadRows), count, 1};
+    }
+    dispatch(call);
   });
 }
 

@@ -40,6 +40,9 @@ const uint32_t kGatherRows[] = {
 const uint32_t kGlu[] = {
 #include "shaders/glu.inc"
 };
+const uint32_t kGroupExperts[] = {
+#include "shaders/group_experts.inc"
+};
 const uint32_t kMatmulBlock[] = {
 #include "shaders/matmul_block.inc"
 };
@@ -51,6 +54,15 @@ const uint32_t kMatmulExpertsBlockDot[] = {
 };
 const uint32_t kMatmulExpertsFloat[] = {
 #include "shaders/matmul_experts_float.inc"
+};
+const uint32_t kMatmulExpertsFloatTile[] = {
+#include "shaders/matmul_experts_float_tile.inc"
+};
+const uint32_t kMatmulExpertsTile[] = {
+#include "shaders/matmul_experts_tile.inc"
+};
+const uint32_t kMatmulExpertsTileDot[] = {
+#include "shaders/matmul_experts_tile_dot.inc"
 };
 const uint32_t kMatmulBlockDot[] = {
 #include "shaders/matmul_block_dot.inc"
@@ -93,6 +105,9 @@ const uint32_t kRope[] = {
 const uint32_t kSoftCap[] = {
 #include "shaders/soft_cap.inc"
 };
+const uint32_t kTotalWeights[] = {
+#include "shaders/total_weights.inc"
+};
 // clang-format on
 
 const VulkanShader kShaders[] = {
@@ -107,11 +122,15 @@ const VulkanShader kShaders[] = {
     {"embed", kEmbed, 3},
     {"gather_rows", kGatherRows, 3},
     {"glu", kGlu, 3},
+    {"group_experts", kGroupExperts, 2},
     {"matmul_block", kMatmulBlock, 3},
     {"matmul_block_dot", kMatmulBlockDot, 3},
     {"matmul_experts_block", kMatmulExpertsBlock, 4},
     {"matmul_experts_block_dot", kMatmulExpertsBlockDot, 4},
     {"matmul_experts_float", kMatmulExpertsFloat, 4},
+    {"matmul_experts_float_tile", kMatmulExpertsFloatTile, 4},
+    {"matmul_experts_tile", kMatmulExpertsTile, 4},
+    {"matmul_experts_tile_dot", kMatmulExpertsTileDot, 4},
     {"matmul_float", kMatmulFloat, 3},
     {"matmul_float_tile", kMatmulFloatTile, 3},
     {"matmul_tile", kMatmulTile, 3},
@@ -126,6 +145,7 @@ const VulkanShader kShaders[] = {
     {"rms_norm", kRmsNorm, 3},
     {"rope", kRope, 2},
     {"soft_cap", kSoftCap, 1},
+    {"total_weights", kTotalWeights, 5},
 };
 
 }  // namespace

@@ -31,7 +31,8 @@ def run(command):
 
 
 def weft(options, model):
-    base = [options.weft, "bench", model, "-t", str(options.threads), "--repeat", "1", "--json"]
+    base = [options.weft, "bench", model, "--backend", "cpu", "-t", str(options.threads),
+            "--repeat", "1", "--json"]
     single = json.loads(run(base + ["-n", str(options.tokens),
                                     "-p", ",".join(map(str, options.prompts))]))
     figures = {f"prefill {p['prompt_tokens']}": p["prefill_tps"] for p in single["points"]}

@@ -34,8 +34,8 @@ def weft(options, *arguments):
 
 
 def bench(options, model, prompts, sessions, tokens=NEW_TOKENS):
-    return weft(options, "bench", model, "-t", str(options.threads), "-n", str(tokens),
-                "--repeat", "1", "-p", ",".join(map(str, prompts)),
+    return weft(options, "bench", model, "--backend", "cpu", "-t", str(options.threads), "-n",
+                str(tokens), "--repeat", "1", "-p", ",".join(map(str, prompts)),
                 "--sessions", ",".join(map(str, sessions)))
 
 

@@ -43,13 +43,29 @@ def soak(node, requests):
     expect(handles_now <= handles + 2, "handles are left open")
 
 
+def auto_says_what_it_chose(lab):
+    """Without --backend, a device that is no GPU is not used."""
+    node = Node(lab, "auto")
+    node.weft("init", "--dir", node.dir, "--name", "auto")
+    node.up("--kv-tokens", "2048", "--model-dir", lab.model_dir())
+    wait_for("auto is ready", node.ready, 60)
+    status = json.loads(node.weft("status", "--dir", node.dir, "--json").stdout)
+    if any(d["kind"] in ("discrete", "integrated") for d in status["vulkan_devices"]):
+        return
+    said = re.search(r"backend.auto chosen=(\w+) why=(.*)", node.log())
+    print(f"auto: {said.group(0)}")
+    expect(said.group(1) == "cpu" and "no GPU" in said.group(2), "auto does not say why")
+    expect(node.mesh()["nodes"][0]["backend"].startswith("cpu "), "it computes on another device")
+
+
 def draws_from_the_best(lab, gpu):
     """Log probabilities take all logits from the device; without them it gives the best alone."""
     node = Node(lab, "alone")
     node.weft("init", "--dir", node.dir, "--name", "alone")
     node.up("--kv-tokens", "2048", *gpu, "--model-dir", lab.model_dir())
     wait_for("alone is ready", node.ready, 60)
-    for more in ({}, {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "seed": 3}):
+    for more in ({}, {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "seed": 3},
+                 {"temperature": 1.5, "seed": 4}, {"temperature": 2, "top_p": 0.9, "seed": 5}):
         question = {"chat": True, "max_tokens": 24, **more}
         text = node.complete(QUESTION, **question)
         scored = node.complete(QUESTION, logprobs=True, **question)
@@ -71,7 +87,7 @@ def main():
             lab.join(nodes[0], node)
         shared = ["--kv-tokens", "2048", "--min-nodes", "3"]
         nodes[0].up(*shared, *gpu, "--memory", "7M", "--model-dir", lab.model_dir())
-        nodes[1].up(*shared, "--memory", "7M")
+        nodes[1].up(*shared, "--memory", "7M", "--backend", "cpu")
         nodes[2].up(*shared, *gpu, "--memory", "24M", "--vulkan-memory", "7M")
         for node in nodes:
             wait_for(f"{node.name} is ready", node.ready, 60)
@@ -95,6 +111,7 @@ def main():
         expect("--vulkan-device" in text and name in text, f"no device in the status:\n{text}")
         soak(nodes[0], requests)
         draws_from_the_best(lab, gpu)
+        auto_says_what_it_chose(lab)
     demo = subprocess.run([os.path.join(ROOT, "scripts", "demo.sh"), "--weft", sys.argv[1],
                            "--vulkan", name], capture_output=True, text=True, timeout=240)
     expect(demo.returncode == 0, f"the demo failed:\n{demo.stdout}{demo.stderr}")

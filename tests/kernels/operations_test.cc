@@ -219,6 +219,29 @@ TEST_P(Operations, TheBestLogitsOfEachRow) {
   }
 }
 
+// Exactly, for any temperature; a row with no scale is left out.
+TEST_P(Operations, TheWeightsOfARowsTokens) {
+  for (const uint32_t cols : {1u, 61u, 4096u, 4097u, 70'001u}) {
+    const std::vector<float> scales = {1.4427f, 0, 0.02f, 57, 0x1p60f};
+    const auto rows = uint32_t(scales.size());
+    std::vector<float> logits(rows * cols);
+    for (float& logit : logits) logit = float(random_.normal() * 5);
+    const auto run = [&](Backend& backend, uint32_t count) {
+      const auto from = to_buffer(backend, logits);
+      const auto best = backend.allocate(rows * 2 * count).value();
+      const auto totals = backend.allocate(rows * 3).value();
+      backend.best_logits(*best, *from, rows, cols, count);
+      backend.total_weights(*totals, *from, *best, rows, cols, count, scales);
+      return result(backend, *totals);
+    };
+    const auto expected = run(*reference_, 1);
+    EXPECT_EQ(run(*backend_, 1), expected) << cols;
+    EXPECT_EQ(run(*backend_, std::min(cols, 40u)), expected) << cols;
+    EXPECT_EQ(std::vector<float>(expected.begin() + 3, expected.begin() + 6),
+              std::vector<float>(3, 0));
+  }
+}
+
 TEST_P(Operations, AnObserverIsToldOfEach) {
   const auto* vulkan = dynamic_cast<VulkanBackend*>(backend_.get());
   if (vulkan && vulkan->device().timestamp_bits() == 0) GTEST_SKIP() << "the device has no clock";

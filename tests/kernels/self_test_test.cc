@@ -70,7 +70,9 @@ class FaultyBackend : public WrappedBackend {
   }
   void matmul_experts(std::span<const MatmulTarget> targets, const Buffer& x, bool spread,
                       const Buffer& choice, const ExpertRows& rows) override {
-    WrappedBackend::matmul_experts(targets, x, spread && !has("no spread"), choice, rows);
+    ExpertRows other = rows;
+    if (has("experts of few rows")) other.rows = std::min(rows.rows, 39u);
+    WrappedBackend::matmul_experts(targets, x, spread && !has("no spread"), choice, other);
   }
   void add_expert_bias(Buffer& x, const Weight& bias, const Buffer& choice,
                        const ExpertRows& rows) override {
@@ -92,6 +94,12 @@ class FaultyBackend : public WrappedBackend {
                    uint32_t count) override {
     WrappedBackend::best_logits(best, logits, rows, has("no last logits") ? cols - 99 : cols,
                                 count);
+  }
+  void total_weights(Buffer& totals, const Buffer& logits, const Buffer& best, uint32_t rows,
+                     uint32_t cols, uint32_t count, std::span<const float> scales) override {
+    std::vector<float> other(scales.begin(), scales.end());
+    if (has("one temperature")) other.assign(rows, scales[0]);
+    WrappedBackend::total_weights(totals, logits, best, rows, cols, count, other);
   }
 
  private:
@@ -115,7 +123,9 @@ TEST(SelfTest, NamesWhatIsComputedWrongly) {
                                          {"no bias of experts", "sums over experts"},
                                          {"no sum", "sums or"},
                                          {"no bias", "sums or"},
+                                         {"experts of few rows", "experts' products with F32"},
                                          {"no last logits", "the best logits"},
+                                         {"one temperature", "the weights of tokens"},
                                          {"rows in their order", "sums or copies of rows"}}) {
     FaultyBackend backend(fault);
     const auto tested = self_test(backend);

@@ -3,10 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
+#include <map>
 
 #include "kernels/reference/best_logits.h"
+#include "model/sampler.h"
+#include "model/token_weight.h"
 #include "tests/kernels/tiny_model.h"
 #include "tests/kernels/wrapped_backend.h"
 
@@ -113,6 +117,41 @@ TEST_F(SliceTest, TheBestLogitsAreThoseOfAllOfThem) {
     expect_best(best.subspan(5, 5), 69);
     for (uint32_t i = 0; i < 40; ++i) expect_best(best.subspan(10 + i, 1), 30 + i);
   }
+}
+
+// With what all tokens weigh; and with all logits where those leave the token open.
+TEST_F(SliceTest, WhatTheBestLeaveOpenComesWithThem) {
+  constexpr uint32_t kVocab = 301, kRows = 70;
+  const TinyModel wide({.vocab = kVocab});
+  const auto load = [&](uint32_t rows_max) {
+    return Slice::load(backend_, wide.get(),
+                       {.last_layer = 3, .kv_tokens = 512, .rows_max = rows_max}).value();
+  };
+  std::vector<TokenId> twice = wide.tokens(kRows);
+  const auto all = run(*load(512), {{kAlice, 0, kRows, kRows}}, twice).value().logits;
+  twice.insert(twice.end(), twice.begin(), twice.begin() + kRows);
+  const SamplingParams sampling{.temperature = 1, .seed = 3};
+  std::map<bool, int> open;
+  for (const uint32_t rows_max : {1u, 7u, 512u}) {
+    const auto output = run(*load(rows_max),
+                            {{kAlice, 0, kRows, 40, 0, 64, &sampling}, {kBob, 0, kRows, 3}},
+                            twice).value();
+    EXPECT_EQ(output.logits, std::vector<float>(all.end() - 3 * kVocab, all.end()));
+    ASSERT_EQ(output.others.size(), 40u);
+    for (uint32_t i = 0; i < 40; ++i) {
+      const std::span<const TokenLogit> best(output.best.data() + 64 * i, 64);
+      const auto logits = std::span(all).subspan((30 + i) * kVocab, kVocab);
+      const SliceOutput::Others& others = output.others[i];
+      EXPECT_EQ(others.total, model::total_weight(logits, best[0].logit,
+                                                  model::weight_scale(sampling.temperature)));
+      const bool drawn = model::draw_best(best, others.total, sampling, 31 + i).value().has_value();
+      EXPECT_EQ(others.logits.empty(), drawn) << i;
+      EXPECT_TRUE(drawn || std::ranges::equal(others.logits, logits)) << i;
+      ++open[!drawn];
+    }
+  }
+  EXPECT_GT(open[true], 9);
+  EXPECT_GT(open[false], 9);
 }
 
 TEST_F(SliceTest, ASplitModelPassesHiddenStatesAndGivesTheSameBytes) {

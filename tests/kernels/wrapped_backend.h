@@ -91,6 +91,10 @@ class WrappedBackend : public Backend {
                    uint32_t count) override {
     inner_->best_logits(best, logits, rows, cols, count);
   }
+  void total_weights(Buffer& totals, const Buffer& logits, const Buffer& best, uint32_t rows,
+                     uint32_t cols, uint32_t count, std::span<const float> scales) override {
+    inner_->total_weights(totals, logits, best, rows, cols, count, scales);
+  }
   Result<> finish() override {
     if (fail_finish) return Error(ErrorCode::kUnavailable, "device lost, as the test asked");
     return inner_->finish();

@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 #include "model/token_trie.h"
+#include "model/token_weight.h"
 #include "tests/support/support.h"
 
 namespace weft::model {
@@ -198,35 +199,97 @@ TEST(Sampler, TheBestLogitsAreEnoughForTheTokenThatAllWouldGive) {
         const SamplingParams params{.temperature = temperature, .top_k = top_k,
                                     .top_p = position % 2 == 0 ? 1 : 0.7f,
                                     .min_p = position % 3 == 0 ? 0 : 0.05f, .seed = 9};
-        const uint32_t wanted = best_wanted(params, 200);
-        ASSERT_EQ(wanted, temperature == 0 ? 1 : top_k);
-        EXPECT_EQ(draw_best(best_of(logits, wanted), params, position)->token,
+        const BestWanted wanted = best_wanted(params, 200);
+        ASSERT_EQ(wanted.count, temperature == 0 ? 1 : top_k);
+        ASSERT_FALSE(wanted.total);
+        EXPECT_EQ(draw_best(best_of(logits, wanted.count), 0, params, position).value(),
                   token_of(logits, params, position));
       }
     }
   }
 }
 
+// By the order of draws, which these keep to as it is written down.
+TokenId by_the_book(std::span<const float> logits, const SamplingParams& params,
+                    uint64_t position) {
+  const std::vector<TokenLogit> order = best_of(logits, logits.size());
+  const auto weight = [&](const TokenLogit& one) {
+    return token_weight(order[0].logit - one.logit, weight_scale(params.temperature));
+  };
+  uint64_t total = 0, reached = 0;
+  for (const TokenLogit& one : order) total += weight(one);
+  std::vector<TokenLogit> kept;
+  for (const TokenLogit& one : order) {
+    const bool enough = !kept.empty() && double(reached) >= double(params.top_p) * double(total);
+    if ((params.top_p < 1 && enough) ||
+        weight(one) < double(params.min_p) * weight(order[0])) break;
+    kept.push_back(one);
+    reached += weight(one);
+  }
+  if (params.top_p >= 1 && kept.size() > kBestLogitsMax) {
+    std::sort(kept.begin() + kBestLogitsMax, kept.end(),
+              [](const TokenLogit& a, const TokenLogit& b) { return a.token < b.token; });
+  }
+  auto left = uint64_t(uniform_at(params.seed, position) * double(reached));
+  for (const TokenLogit& one : kept) {
+    if (left < weight(one)) return one.token;
+    left -= weight(one);
+  }
+  return -1;
+}
+
+// Flat logits, where the best rarely decide, and steep ones, where they mostly do.
+TEST(Sampler, TheBestLogitsAndATotalGiveTheTokenThatAllWouldOrNone) {
+  Random random(test::test_seed(5));
+  std::map<bool, int> decided;
+  for (uint64_t position = 0; position < 300; ++position) {
+    std::vector<float> logits(700);
+    const double steep = 1 + double(position % 5);
+    for (float& logit : logits) logit = float(std::round(8 * steep * random.normal())) / 8;
+    for (const float top_p : {1.0f, 0.95f, 0.4f}) {
+      for (const float min_p : {0.0f, 0.02f, 0.3f}) {
+        const SamplingParams params{.temperature = position % 2 == 0 ? 1 : 0.7f, .top_p = top_p,
+                                    .min_p = min_p, .seed = 9};
+        const BestWanted wanted = best_wanted(params, 700);
+        ASSERT_EQ(wanted.count, kBestLogitsMax);
+        ASSERT_TRUE(wanted.total);
+        const auto best = best_of(logits, wanted.count);
+        const uint64_t total =
+            total_weight(logits, best[0].logit, weight_scale(params.temperature));
+        const auto drawn = draw_best(best, total, params, position).value();
+        const TokenId expected = by_the_book(logits, params, position);
+        EXPECT_EQ(token_of(logits, params, position), expected) << top_p << " " << min_p;
+        EXPECT_EQ(drawn.value_or(expected), expected) << top_p << " " << min_p;
+        ++decided[drawn.has_value()];
+      }
+    }
+  }
+  EXPECT_GT(decided[true], 1000);
+  EXPECT_GT(decided[false], 200);
+}
+
 TEST(Sampler, WhatLooksAtMoreThanTheBestTakesAllLogits) {
-  EXPECT_EQ(best_wanted({.temperature = 1}, 1000), 0u);
-  EXPECT_EQ(best_wanted({.temperature = 1, .top_k = 65}, 1000), 0u);
-  EXPECT_EQ(best_wanted({.temperature = 1, .top_k = 40}, 41), 40u);
-  EXPECT_EQ(best_wanted({.temperature = 1, .top_k = 40}, 40), 0u) << "none is dropped";
-  EXPECT_EQ(best_wanted({.repetition_penalty = 1.1f}, 1000), 0u);
-  EXPECT_EQ(best_wanted({.presence_penalty = 1}, 1000), 0u);
-  EXPECT_EQ(best_wanted({.frequency_penalty = 1}, 1000), 0u);
-  EXPECT_EQ(best_wanted({.logprobs = 1}, 1000), 0u);
-  EXPECT_EQ(best_wanted({.logit_bias = {{3, 1}}}, 1000), 0u);
-  EXPECT_EQ(best_wanted({.constrained = true}, 1000), 0u);
+  EXPECT_EQ(best_wanted({.temperature = 1}, 65).count, 64u);
+  EXPECT_EQ(best_wanted({.temperature = 1}, 64).count, 0u);
+  EXPECT_EQ(best_wanted({.temperature = 1, .top_k = 65}, 1000).count, 0u);
+  EXPECT_EQ(best_wanted({.temperature = 1, .top_k = 40}, 41).count, 40u);
+  EXPECT_EQ(best_wanted({.temperature = 1, .top_k = 40}, 40).count, 0u) << "none is dropped";
+  EXPECT_EQ(best_wanted({.repetition_penalty = 1.1f}, 1000).count, 0u);
+  EXPECT_EQ(best_wanted({.presence_penalty = 1}, 1000).count, 0u);
+  EXPECT_EQ(best_wanted({.frequency_penalty = 1}, 1000).count, 0u);
+  EXPECT_EQ(best_wanted({.logprobs = 1}, 1000).count, 0u);
+  EXPECT_EQ(best_wanted({.logit_bias = {{3, 1}}}, 1000).count, 0u);
+  EXPECT_EQ(best_wanted({.constrained = true}, 1000).count, 0u);
 }
 
 TEST(Sampler, BestLogitsThatAreNoNumbersAndWrongParametersAreRefusedAsWithAll) {
   const std::vector<float> logits = {1, NAN, 2};
   const TokenLogit best[] = {{1, NAN}};
-  EXPECT_EQ(draw_best(best, {}, 0).error().message, sample(logits, {}, {}, 0).error().message);
+  EXPECT_EQ(draw_best(best, 0, {}, 0).error().message, sample(logits, {}, {}, 0).error().message);
   const TokenLogit good[] = {{1, 3}};
-  EXPECT_EQ(draw_best(good, {.temperature = -1, .top_k = 1}, 0).error().code, ErrorCode::kInvalid);
-  EXPECT_EQ(draw_best({}, {}, 0).error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(draw_best(good, 0, {.temperature = -1, .top_k = 1}, 0).error().code,
+            ErrorCode::kInvalid);
+  EXPECT_EQ(draw_best({}, 0, {}, 0).error().code, ErrorCode::kInvalid);
 }
 
 TEST(Sampler, LogprobsAreTheModelsOwn) {

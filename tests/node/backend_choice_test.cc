@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "base/log.h"
 #include "kernels/vulkan/device.h"
 #include "tests/support/support.h"
 
@@ -47,6 +48,94 @@ TEST(BackendChoice, ListsDevicesByNumberAndName) {
   for (size_t i = 0; i < json.size(); ++i) {
     EXPECT_EQ(json[i]["index"], i);
     EXPECT_EQ(json[i]["name"], (*devices)[i].name);
+  }
+}
+
+TEST(AutoDecision, IsTheProcessorWithoutAGpuThatWorks) {
+  const AutoDecision none = decide_auto({"", "no GPU here"});
+  EXPECT_FALSE(none.gpu);
+  EXPECT_EQ(none.why, "no GPU here");
+  const AutoDecision broken = decide_auto({"Some GPU", "Some GPU: it is lost", 0, 30e9});
+  EXPECT_FALSE(broken.gpu);
+  EXPECT_EQ(broken.why, "Some GPU: it is lost");
+}
+
+TEST(AutoDecision, IsTheGpuIfItReadsWeightsClearlyFaster) {
+  const AutoDecision faster = decide_auto({"Some GPU", "", 400e9, 30e9});
+  EXPECT_TRUE(faster.gpu);
+  EXPECT_EQ(faster.why, "Some GPU reads weights at 373 GiB/s, the processor at 28 GiB/s");
+  EXPECT_TRUE(decide_auto({"Some GPU", "", 37.5e9, 30e9}).gpu);
+  for (const double slow : {37.4e9, 30e9, 1e9}) {
+    EXPECT_FALSE(decide_auto({"Some GPU", "", slow, 30e9}).gpu) << slow;
+  }
+  EXPECT_THAT(decide_auto({"Some GPU", "", 1e9, 30e9}).why, HasSubstr("Some GPU reads"));
+}
+
+// What the log says of the choice.
+std::string log_of(const std::function<void()>& work) {
+  set_log_level(LogLevel::kInfo);
+  ::testing::internal::CaptureStderr();
+  work();
+  return ::testing::internal::GetCapturedStderr();
+}
+
+TEST(BackendChoice, AutoIsTheProcessorWhereNoRealGpuIs) {
+  const auto devices = kernels::list_vulkan_devices();
+  for (size_t i = 0; devices.ok() && i < devices->size(); ++i) {
+    if ((*devices)[i].kind <= kernels::VulkanDeviceKind::kIntegrated) GTEST_SKIP() << "a GPU";
+  }
+  const std::string log = log_of([] {
+    const auto made = make_backend(choice("auto"));
+    ASSERT_TRUE(made.ok()) << made.error().message;
+    EXPECT_EQ((*made)->name(), "cpu");
+  });
+  EXPECT_THAT(log, HasSubstr("backend.auto chosen=cpu why=\"no "));
+}
+
+TEST(BackendChoice, AutoMeasuresADeviceThatIsNamed) {
+  const auto devices = kernels::list_vulkan_devices();
+  if (!devices.ok() || devices->empty()) GTEST_SKIP() << "no Vulkan device here";
+  if (devices->front().kind != kernels::VulkanDeviceKind::kCpu) GTEST_SKIP() << "a GPU";
+  const std::string name = devices->front().name;
+  const std::string log = log_of([&] {
+    const auto made = make_backend(choice("auto", name));
+    ASSERT_TRUE(made.ok()) << made.error().message;
+    EXPECT_EQ((*made)->name(), "cpu");
+  });
+  EXPECT_THAT(log, HasSubstr(name));
+  EXPECT_THAT(log, HasSubstr("/s, the processor at"));
+  EXPECT_EQ(make_backend(choice("auto", "no such device")).error().code, ErrorCode::kNotFound);
+}
+
+TEST(BackendChoice, AutoIsTheProcessorWhereADeviceFailsItsTest) {
+  const auto devices = kernels::list_vulkan_devices();
+  if (!devices.ok() || devices->empty()) GTEST_SKIP() << "no Vulkan device here";
+  BackendChoice broken = choice("auto", devices->front().name);
+  broken.vulkan_lost = std::make_shared<std::atomic<bool>>(true);
+  const auto made = make_backend(broken);
+  ASSERT_TRUE(made.ok()) << made.error().message;
+  EXPECT_EQ((*made)->name(), "cpu");
+}
+
+TEST(LoadWith, TheProcessorTakesTheGpusPlaceOnlyForAutoAndForWantOfMemory) {
+  int loads = 0;
+  const auto load = [&](ErrorCode code) {
+    return [&loads, code](kernels::Backend& backend) -> Result<> {
+      ++loads;
+      if (backend.name() == "cpu") return {};
+      return Error(code, "it does not fit");
+    };
+  };
+  for (const auto& [name, code, replaced] :
+       {std::tuple("auto", ErrorCode::kExhausted, true),
+        std::tuple("auto", ErrorCode::kCancelled, false),
+        std::tuple("vulkan", ErrorCode::kExhausted, false)}) {
+    auto backend = kernels::make_reference_backend();  // in a GPU's place
+    loads = 0;
+    const auto loaded = load_with(backend, choice(name), load(code));
+    EXPECT_EQ(loaded.ok(), replaced) << name;
+    EXPECT_EQ(backend->name(), replaced ? "cpu" : "reference") << name;
+    EXPECT_EQ(loads, replaced ? 2 : 1) << name;
   }
 }
 

@@ -86,7 +86,7 @@ class SliceComputeTest : public ::testing::Test {
     return Error(ErrorCode::kTimeout, "no answer to the batch");
   }
 
-  kernels::TinyModel tiny_;
+  kernels::TinyModel tiny_{{.vocab = 301}};
   std::shared_ptr<const model::Model> model_{std::shared_ptr<void>(), &tiny_.get()};
   model::Adapters adapters_;
   BoundedQueue<Event> events_{1024};
@@ -122,7 +122,10 @@ TEST_F(SliceComputeTest, ATokenIsTheSameFromTheBestLogitsAndFromAll) {
           SamplingParams{.temperature = 1, .top_k = 5, .seed = salt},
           SamplingParams{.temperature = 3, .top_k = 60, .top_p = 0.9f, .seed = salt},
           SamplingParams{.temperature = 2, .top_k = 20, .min_p = 0.3f, .seed = salt},
-          SamplingParams{.temperature = 1, .top_k = 61, .seed = salt},
+          SamplingParams{.temperature = 1, .top_k = 301, .seed = salt},
+          SamplingParams{.temperature = 0.2f, .seed = salt},
+          SamplingParams{.temperature = 3, .min_p = 0.9f, .seed = salt},
+          SamplingParams{.temperature = 3, .top_p = 0.9f, .seed = salt},
           SamplingParams{.temperature = 1, .seed = salt}}) {
       for (const uint32_t logprobs : {0u, 1u}) {
         sequences.push_back(prompt(1 + sequences.size(), 2, salt));

@@ -13,28 +13,17 @@ layout(constant_id = 3) const uint PARTS = 4;
 
 layout(binding = 0) restrict readonly buffer Weights { uvec4 w[]; };
 layout(binding = 1) restrict readonly buffer Activations { float x[]; };
-layout(binding = 2) restrict writeonly buffer Products { float y[]; };
-layout(push_constant) uniform Push {
-  uint out_rows;   // of this buffer of weights
-  uint first_out;  // its first row among those of the matrix
-  uint blocks;     // columns
-  uint x_rows;
-  uint y_stride;   // rows of the matrix
-};
-
-#include "weights.glsl"
 
 const uint ROWS = 4;   // of x, for each invocation
+
+#include "weights.glsl"
+#include "tile.glsl"
+
 const uint STEP = 32;  // columns in the tiles: with them, 16 KiB at most, which all devices share
-const uint QUADS = 2 * PAIRS;
 const uint INVOCATIONS = PAIRS * LANES;
 
 shared vec4 w_tile[STEP * QUADS];  // [column][quad]
 shared vec4 x_tile[STEP * LANES];  // [column][rows of a lane]
-
-// Quads and rows beyond the last compute the last once more, and are not written.
-uint quad_at(uint i) { return min(gl_WorkGroupID.x * QUADS + i, (out_rows + 7) / 8 * 2 - 1); }
-uint row_at(uint i) { return min(gl_WorkGroupID.y * ROWS * LANES + i, x_rows - 1); }
 
 // Invocations that follow each other read a panel, and rows of x, as these lie in memory.
 void fill_tiles(uint first) {
@@ -56,6 +45,7 @@ void fill_tiles(uint first) {
 }
 
 void main() {
+  if (!begin_tile()) return;
   const uint pair = gl_LocalInvocationID.x, lane = gl_LocalInvocationID.y;
   precise vec4 totals[2 * ROWS];
   [[unroll]] for (uint i = 0; i < 2 * ROWS; ++i) totals[i] = vec4(0);
@@ -81,12 +71,6 @@ void main() {
     [[unroll]] for (uint i = 0; i < 2 * ROWS; ++i) totals[i] += part_totals[i];
   }
   [[unroll]] for (uint i = 0; i < 2 * ROWS; ++i) {
-    const uint row = (gl_WorkGroupID.y * LANES + lane) * ROWS + i % ROWS;
-    const uint quad = gl_WorkGroupID.x * QUADS + i / ROWS * PAIRS + pair;
-    [[unroll]] for (uint e = 0; e < QUAD_ROWS; ++e) {
-      if (row < x_rows && QUAD_ROWS * quad + e < out_rows) {
-        y[row * y_stride + first_out + QUAD_ROWS * quad + e] = totals[i][e];
-      }
-    }
+    write(lane * ROWS + i % ROWS, i / ROWS * PAIRS + pair, totals[i]);
   }
 }

@@ -13,28 +13,16 @@ layout(constant_id = 3) const uint PARTS = 4;
 
 layout(binding = 0) restrict readonly buffer Weights { uvec4 w[]; };
 layout(binding = 1) restrict readonly buffer Quantized { uvec4 x[]; };
-layout(binding = 2) restrict writeonly buffer Products { float y[]; };
-layout(push_constant) uniform Push {
-  uint out_rows;   // of this buffer of weights
-  uint first_out;  // its first row among those of the matrix
-  uint blocks;     // in a row
-  uint x_rows;
-  uint y_stride;   // rows of the matrix
-};
+const uint ROWS = 4;  // of x, for each invocation
 
 #include "products.glsl"
+#include "tile.glsl"
 
-const uint ROWS = 4;  // of x, for each invocation
 const uint STEP = 4;  // sub-blocks in the tiles: with them, 16 KiB at most, which all devices share
-const uint QUADS = 2 * PAIRS;
 const uint INVOCATIONS = PAIRS * LANES;
 
 shared uvec4 w_tile[STEP * 8 * QUADS];         // [sub-block][group of 4 columns][quad]
 shared uvec4 x_tile[ROWS * LANES * STEP * 2];  // [row][sub-block][half of it]
-
-// Quads and rows beyond the last compute the last once more, and are not written.
-uint quad_at(uint i) { return min(gl_WorkGroupID.x * QUADS + i, (out_rows + 7) / 8 * 2 - 1); }
-uint row_at(uint i) { return min(gl_WorkGroupID.y * ROWS * LANES + i, x_rows - 1); }
 
 // Where sub-block i of the tiles comes from: blocks of 32 columns follow each other from block
 // `first_block` on; larger ones have their sub-blocks from `first_sub` on.
@@ -104,6 +92,7 @@ void end_block(uint b, Scales k[2], inout ivec4 dots[2 * ROWS], inout vec4 total
 }
 
 void main() {
+  if (!begin_tile()) return;
   precise vec4 totals[2 * ROWS];
   [[unroll]] for (uint i = 0; i < 2 * ROWS; ++i) totals[i] = vec4(0);
   for (uint part = 0; part < PARTS; ++part) {
@@ -135,12 +124,7 @@ void main() {
     [[unroll]] for (uint i = 0; i < 2 * ROWS; ++i) totals[i] += part_totals[i];
   }
   [[unroll]] for (uint i = 0; i < 2 * ROWS; ++i) {
-    const uint row = (gl_WorkGroupID.y * ROWS + i % ROWS) * LANES + gl_LocalInvocationID.y;
-    const uint quad = gl_WorkGroupID.x * QUADS + i / ROWS * PAIRS + gl_LocalInvocationID.x;
-    [[unroll]] for (uint e = 0; e < QUAD_ROWS; ++e) {
-      if (row < x_rows && QUAD_ROWS * quad + e < out_rows) {
-        y[row * y_stride + first_out + QUAD_ROWS * quad + e] = totals[i][e];
-      }
-    }
+    write(i % ROWS * LANES + gl_LocalInvocationID.y, i / ROWS * PAIRS + gl_LocalInvocationID.x,
+          totals[i]);
   }
 }

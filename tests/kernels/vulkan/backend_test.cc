@@ -256,6 +256,52 @@ TEST(VulkanBackend, ExpertsHaveTheBitsOfProductsWithTheirPartsAlone) {
   EXPECT_EQ(whole->device().complaints() + pieces->device().complaints(), 0u);
 }
 
+// One of so many experts, whatever the others choose: all the same one, some none, uneven groups.
+TEST(VulkanBackend, RowsThatAreGroupedByExpertHaveTheBitsOfEachAlone) {
+  constexpr uint32_t kExperts = 7, kUsed = 2, kCols = 512;
+  VulkanOptions options = vulkan_options();
+  options.tiles_on_cpu = false;
+  const auto alone = vulkan_backend(options);
+  if (!alone) GTEST_SKIP() << "no Vulkan device here";
+  if (alone->device().tiles()) GTEST_SKIP() << "a GPU takes all in groups";
+  options.tiles_on_cpu = true;
+  options.dots = VulkanOptions::Dots::kIfThere;
+  const auto grouped = vulkan_backend(options);
+  options.dots = VulkanOptions::Dots::kNever;
+  options.buffer_bytes_max = 4 << 20;
+  const auto pieces = vulkan_backend(options);
+  Random random(test::test_seed(70));
+  for (const TensorType type : kAllTypes) {
+    const uint32_t n = type == TensorType::kF32 || type == TensorType::kQ8_0 ? 1208 : 72;
+    const Tensor tensor = make_tensor(type, kExperts * n, kCols, random);
+    for (const uint32_t count : {14u, 37u, 70u}) {
+      const ExpertRows rows{count, kExperts, kUsed};
+      const std::vector<float> x = random_floats(count * kUsed * kCols, random);
+      for (const uint32_t modulus : {1u, 2u, kExperts}) {
+        std::vector<float> logits = random_floats(count * kExperts, random);
+        for (uint32_t i = 0; i < logits.size(); ++i) logits[i] += i % kExperts % modulus ? 0 : 9;
+        const bool spread = count == 37;
+        const auto run = [&](VulkanBackend& backend) {
+          const auto weight = backend.load(tensor.view(), WeightUse::kMatmul).value();
+          const auto in = to_buffer(backend, x), scores = to_buffer(backend, logits);
+          const auto choice = backend.allocate(2 * kUsed * count).value();
+          const auto out = backend.allocate(kUsed * count * n).value();
+          const MatmulTarget target{weight.get(), out.get()};
+          backend.choose_experts(*choice, *scores, rows);
+          backend.matmul_experts({&target, 1}, *in, spread, *choice, rows);
+          return result(backend, *out);
+        };
+        const std::vector<float> expected = run(*alone);
+        for (VulkanBackend* backend : {grouped.get(), pieces.get()}) {
+          EXPECT_EQ(run(*backend), expected)
+              << model::tensor_type_info(type).name << ", " << count << " rows, " << modulus;
+        }
+      }
+    }
+  }
+  EXPECT_EQ(grouped->device().complaints() + pieces->device().complaints(), 0u);
+}
+
 TEST(VulkanBackend, ActivationsThatAreNoNumbersAreSeenInTheProduct) {
   WEFT_VULKAN_OR_SKIP(backend);
   Random random(test::test_seed(64));

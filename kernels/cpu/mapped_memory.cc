@@ -1,5 +1,6 @@
 #include "kernels/cpu/mapped_memory.h"
 
+#include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
 
 #include <utility>
@@ -12,6 +13,11 @@ namespace {
 constexpr uint64_t kHugePageBytes = uint64_t{2} << 20;
 constexpr uint64_t kPageBytesMin = 4096;
 constexpr uint64_t kMappingBytesMax = uint64_t{1} << 46;
+#if defined(__SANITIZE_ADDRESS__)
+constexpr uint64_t kEdgeBytes = 4096;  // behind the memory, for AddressSanitizer to guard
+#else
+constexpr uint64_t kEdgeBytes = 0;
+#endif
 
 }  // namespace
 
@@ -20,7 +26,7 @@ Result<MappedMemory> MappedMemory::create(uint64_t bytes) {
   if (bytes == 0) return memory;
   const bool large = bytes >= kHugePageBytes;
   // Address space, not memory: the part before the aligned start is never touched.
-  const uint64_t slack = large ? kHugePageBytes : 0;
+  const uint64_t slack = (large ? kHugePageBytes : 0) + kEdgeBytes;
   void* mapping = MAP_FAILED;
   if (bytes <= kMappingBytesMax) {
     mapping =
@@ -40,6 +46,10 @@ Result<MappedMemory> MappedMemory::create(uint64_t bytes) {
   memory.mapping_bytes_ = bytes + slack;
   memory.data_ = reinterpret_cast<uint8_t*>(start);
   memory.size_ = bytes;
+  // AddressSanitizer knows the edges of the heap's memory only. Without it this is nothing.
+  const uint64_t before = start - reinterpret_cast<uintptr_t>(mapping);
+  ASAN_POISON_MEMORY_REGION(mapping, before);
+  ASAN_POISON_MEMORY_REGION(memory.data_ + bytes, memory.mapping_bytes_ - before - bytes);
   return memory;
 }
 
@@ -50,7 +60,9 @@ void MappedMemory::touch() {
 }
 
 MappedMemory::~MappedMemory() {
-  if (mapping_ != nullptr) munmap(mapping_, mapping_bytes_);
+  if (mapping_ == nullptr) return;
+  ASAN_UNPOISON_MEMORY_REGION(mapping_, mapping_bytes_);  // for whoever gets the addresses next
+  munmap(mapping_, mapping_bytes_);
 }
 
 MappedMemory::MappedMemory(MappedMemory&& other) noexcept

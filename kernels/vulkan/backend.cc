@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <utility>
 
 #include "base/assert.h"
@@ -365,7 +364,8 @@ Result<> VulkanBackend::finish() {
     recorder_->drop();
     done = *std::exchange(failed_, std::nullopt);
   } else {
-    std::memcpy(parameters_->mapped(), words_.data(), words_.size() * sizeof(uint32_t));
+    const auto* words = reinterpret_cast<const uint8_t*>(words_.data());
+    std::copy_n(words, words_.size() * sizeof(uint32_t), parameters_->mapped());  // maybe none
     done = recorder_->run();
   }
   words_.clear();

@@ -1,6 +1,7 @@
 #include "kernels/cpu/mapped_memory.h"
 
 #include <gtest/gtest.h>
+#include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -45,6 +46,23 @@ TEST(MappedMemory, TouchingMakesItResidentAndKeepsWhatWasWritten) {
   EXPECT_EQ(count(), present.size());
   EXPECT_EQ(memory.data()[3], 7);
   EXPECT_EQ(memory.data()[memory.size() - 1], 0);
+}
+
+TEST(MappedMemory, ItsEdgesAreGuardedUnderAddressSanitizer) {
+#if !defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "this build has no AddressSanitizer";
+#else
+  const auto guarded = [](const uint8_t* at) { return __asan_address_is_poisoned(at) != 0; };
+  for (const uint64_t bytes : {uint64_t{1000}, uint64_t{1003}, uint64_t{4096}, uint64_t{4} << 20}) {
+    MappedMemory memory = MappedMemory::create(bytes).value();
+    const uint8_t* at = memory.data();
+    EXPECT_FALSE(guarded(at)) << bytes;
+    EXPECT_FALSE(guarded(at + bytes - 1)) << bytes;
+    EXPECT_TRUE(guarded(at + bytes)) << bytes;
+    memory = MappedMemory();  // swaps: it is gone with what it was
+    EXPECT_FALSE(guarded(at + bytes)) << bytes;
+  }
+#endif
 }
 
 TEST(MappedMemory, ASizeNoSystemHasIsAnError) {

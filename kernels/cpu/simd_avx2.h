@@ -147,9 +147,6 @@ inline Float8 first_lanes(Float8 v, int32_t count, Float8 other) {
   return _mm256_blendv_ps(other, v, _mm256_castsi256_ps(valid));
 }
 
-inline float first_lane(Float8 v) {
-  return _mm256_cvtss_f32(v);
-}
 // Lanes added in one fixed order.
 inline float sum_lanes(Float8 v) {
   __m128 sum = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));

@@ -160,9 +160,6 @@ inline Float8 to_floats(Int8 v) {
   return {vcvtq_f32_s32(v.low), vcvtq_f32_s32(v.high)};
 }
 
-inline float first_lane(Float8 v) {
-  return vgetq_lane_f32(v.low, 0);
-}
 // Lanes added in one fixed order.
 inline float sum_lanes(Float8 v) {
   float32x4_t sum = vaddq_f32(v.low, v.high);

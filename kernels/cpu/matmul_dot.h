@@ -68,6 +68,30 @@ inline typename V::Vec nibbles(const uint8_t* block, int packed_at, int i, int h
   return (half == 0 ? both : V::shift_right(both, 4)) & V::bytes(15);
 }
 
+// The products of 32 columns could pass the bound of one sum; those of each half cannot.
+template <typename V, int kCodeMax>
+constexpr bool kHalvesApart = dots_max<V>(kCodeMax) < 2 * kHalf;
+
+// The products of 32 columns of x from `column` on. codes(i, half) are group i of each half. All go
+// to `low`, or the second half's to `high` if they are apart.
+template <typename V, int kCodeMax, int R, class Block, class Codes>
+inline void dot_32(const Codes& codes, const DotRows<Block, R>& rows, uint32_t b, int column,
+                   typename V::Vec* low, typename V::Vec* high) {
+  static_assert(dots_max<V>(kCodeMax) >= kHalf);
+  for (int r = 0; r < R; ++r) low[r] = high[r] = V::zero();
+#pragma GCC unroll 4
+  for (int i = 0; i < kHalf; ++i) {
+    const typename V::Vec first = codes(i, 0);
+    const typename V::Vec second = codes(i, 1);
+    for (int r = 0; r < R; ++r) {
+      const int8_t* x = rows.x[r][b].codes + column + 4 * i;
+      typename V::Vec& other = kHalvesApart<V, kCodeMax> ? high[r] : low[r];
+      low[r] = V::dot(low[r], first, V::columns(x));
+      other = V::dot(other, second, V::columns(x + 16));
+    }
+  }
+}
+
 // The sums of a block of 256. Products are scaled into them before their own sum could pass its
 // bound.
 template <typename V, int R>
@@ -82,24 +106,11 @@ struct BlockSums {
   template <int kCodeMax, class Codes>
   inline void add_32(const Codes& codes, const DotRows<ActivationBlock256, R>& rows, uint32_t b,
                      int column, Vec scale) {
-    static_assert(dots_max<V>(kCodeMax) >= kHalf);
-    constexpr bool kApart = dots_max<V>(kCodeMax) < 2 * kHalf;
     Vec low[R], high[R];
-    for (int r = 0; r < R; ++r) low[r] = high[r] = V::zero();
-#pragma GCC unroll 4
-    for (int i = 0; i < kHalf; ++i) {
-      const Vec first = codes(i, 0);
-      const Vec second = codes(i, 1);
-      for (int r = 0; r < R; ++r) {
-        const int8_t* x = rows.x[r][b].codes + column + 4 * i;
-        Vec& other = kApart ? high[r] : low[r];
-        low[r] = V::dot(low[r], first, V::columns(x));
-        other = V::dot(other, second, V::columns(x + 16));
-      }
-    }
+    dot_32<V, kCodeMax, R>(codes, rows, b, column, low, high);
     for (int r = 0; r < R; ++r) {
       sums[r] = V::scaled(sums[r], low[r], scale);
-      if (kApart) sums[r] = V::scaled(sums[r], high[r], scale);
+      if (kHalvesApart<V, kCodeMax>) sums[r] = V::scaled(sums[r], high[r], scale);
     }
   }
 
@@ -273,24 +284,11 @@ template <typename V, int kCodeMax, int R, class Codes>
 inline void sum_32(const Codes& codes, const DotRows<ActivationBlock32, R>& rows, uint32_t b,
                    typename V::Vec* sums) {
   using Vec = typename V::Vec;
-  static_assert(dots_max<V>(kCodeMax) >= kHalf);
-  constexpr bool kApart = dots_max<V>(kCodeMax) < 2 * kHalf;
   Vec low[R], high[R];
-  for (int r = 0; r < R; ++r) low[r] = high[r] = V::zero();
-#pragma GCC unroll 4
-  for (int i = 0; i < kHalf; ++i) {
-    const Vec first = codes(i, 0);
-    const Vec second = codes(i, 1);
-    for (int r = 0; r < R; ++r) {
-      const int8_t* x = rows.x[r][b].codes + 4 * i;
-      Vec& other = kApart ? high[r] : low[r];
-      low[r] = V::dot(low[r], first, V::columns(x));
-      other = V::dot(other, second, V::columns(x + 16));
-    }
-  }
+  dot_32<V, kCodeMax, R>(codes, rows, b, 0, low, high);
   for (int r = 0; r < R; ++r) {
     sums[r] = V::total(low[r]);
-    if (kApart) sums[r] = V::add(sums[r], V::total(high[r]));
+    if (kHalvesApart<V, kCodeMax>) sums[r] = V::add(sums[r], V::total(high[r]));
   }
 }
 

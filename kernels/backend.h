@@ -117,11 +117,18 @@ struct MatmulTarget {
 // system's monotonic clock; on the backend's thread, at finish() at the latest.
 using OperationObserver = std::function<void(std::string_view name, Time begin, Time end)>;
 
+// Told, on the backend's thread, that a product has about kNearlyDone to go.
+using NearlyDone = std::function<void()>;
+inline constexpr Duration kNearlyDone = microseconds(100);
+
 class Backend {
  public:
   virtual ~Backend() = default;
   // From now on; empty: nobody. A device that has no clock tells nothing.
   virtual void observe(OperationObserver observer) { observer_ = std::move(observer); }
+  // The next product is the last of its sequence. `nearly_done` outlives it, and is told once by a
+  // backend that sees how far it is (cpu), else never.
+  void tell_in_next_product(const NearlyDone& nearly_done) { nearly_done_ = &nearly_done; }
   virtual std::string_view name() const = 0;    // "reference", "cpu", "vulkan"
   virtual std::string_view detail() const = 0;  // "avx2, 2 threads"
   // Memory of its own that weights and caches may take; 0: they take the system's.
@@ -200,6 +207,7 @@ class Backend {
 
  protected:
   OperationObserver observer_;
+  const NearlyDone* nearly_done_ = nullptr;
 };
 
 std::unique_ptr<Backend> make_reference_backend();

@@ -74,7 +74,7 @@ void run_attention(Backend& backend, const BlockWeights& weights, const BlockPar
 }
 
 void run_feed_forward(Backend& backend, const BlockWeights& weights, const BlockParams& params,
-                      BlockScratch& scratch, uint32_t rows) {
+                      BlockScratch& scratch, uint32_t rows, const NearlyDone* nearly_done) {
   const Buffer& input = normed_input(backend, weights.ffn_norm.get(), params, scratch, rows);
   const MatmulTarget targets[] = {{weights.ffn_gate.get(), scratch.gate.get()},
                                   {weights.ffn_up.get(), scratch.up.get()}};
@@ -83,11 +83,12 @@ void run_feed_forward(Backend& backend, const BlockWeights& weights, const Block
               size_t{rows} * params.ffn_dim);
   const Projection projection{*weights.ffn_down, nullptr, weights.ffn_post_norm.get(),
                               weights.adapters};
+  if (nearly_done) backend.tell_in_next_product(*nearly_done);
   add_projection(backend, projection, *scratch.gate, params, scratch, rows);
 }
 
 void run_experts(Backend& backend, const BlockWeights& weights, const BlockParams& params,
-                 BlockScratch& scratch, uint32_t count) {
+                 BlockScratch& scratch, uint32_t count, const NearlyDone* nearly_done) {
   const ExpertRows rows{count, params.expert_count, params.experts_used};
   const Buffer& input = normed_input(backend, weights.ffn_norm.get(), params, scratch, count);
   const MatmulTarget router{weights.router.get(), scratch.router.get()};
@@ -107,6 +108,7 @@ void run_experts(Backend& backend, const BlockWeights& weights, const BlockParam
   backend.glu(params.activation, *scratch.gate, *scratch.gate, *scratch.up,
               size_t{count} * rows.used * params.expert_ffn_dim);
   const MatmulTarget down{weights.experts_down.get(), scratch.experts.get()};
+  if (nearly_done) backend.tell_in_next_product(*nearly_done);
   backend.matmul_experts({&down, 1}, *scratch.gate, true, choice, rows);
   add_bias(*scratch.experts, weights.experts_down_bias);
   backend.add_experts(*scratch.x, *scratch.experts, params.hidden_dim, choice, rows);
@@ -173,8 +175,11 @@ void run_block(Backend& backend, const BlockWeights& weights, const BlockParams&
   WEFT_ASSERT(rows.positions.size() == rows.kv_rows.size());
   if (weights.attn_q) run_attention(backend, weights, params, scratch, kv, kv_layer, rows);
   const uint32_t count = uint32_t(rows.positions.size());
-  if (weights.ffn_down) run_feed_forward(backend, weights, params, scratch, count);
-  if (weights.router) run_experts(backend, weights, params, scratch, count);
+  if (weights.ffn_down) {
+    run_feed_forward(backend, weights, params, scratch, count,
+                     weights.router ? nullptr : rows.nearly_done);
+  }
+  if (weights.router) run_experts(backend, weights, params, scratch, count, rows.nearly_done);
 }
 
 }  // namespace weft::kernels

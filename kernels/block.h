@@ -71,6 +71,7 @@ struct BlockScratch {
 struct BlockRows {
   std::span<const uint32_t> positions;
   std::span<const KvRow> kv_rows;
+  const NearlyDone* nearly_done = nullptr;  // told during the last product, if there is one
 };
 
 // scratch.x = layer(scratch.x) over the rows; `kv_layer` is the layer's index within `kv`.

@@ -52,7 +52,8 @@ class SliceImpl : public Slice {
   void norm_rows(std::span<const uint32_t> rows);
   // Rows of scratch_.x: those whose logits are all wanted, and those whose best are.
   Result<> compute_logits(std::span<const uint32_t> wanted, std::span<const BestRow> best,
-                          std::span<float> logits, SliceOutput& output);
+                          std::span<float> logits, SliceOutput& output,
+                          const NearlyDone* nearly_done);
   // What all tokens of each row of logits_ weigh, the first of which have no BestRow.
   void weigh(uint32_t first, std::span<const BestRow> rows, uint32_t most);
   // Of the rows of best_ [rows, 2 most] from `first` on.
@@ -182,12 +183,17 @@ Result<> SliceImpl::compute_part(const SliceBatch& batch, const BatchPlan& plan,
   } else {
     backend_.write(*scratch_.x, batch.hidden.subspan(hidden_begin, hidden_count));
   }
+  const bool tells = batch.nearly_done && part.begin + part.count == plan.row_count;
+  const NearlyDone* const nearly_done = tells ? &batch.nearly_done : nullptr;
   uint32_t kv_layers[] = {0, 0};  // of layers without and with a window
   for (uint32_t layer = options_.first_layer; layer < options_.last_layer; ++layer) {
     const bool windowed = config_.windowed(layer);
+    const bool ends = layer + 1 == options_.last_layer && !last();
     run_block(backend_, weights_.blocks[layer - options_.first_layer],
               windowed ? window_params_ : params_, scratch_, *cache_->store(windowed),
-              kv_layers[windowed]++, {positions, windowed ? rows.windowed : rows.full});
+              kv_layers[windowed]++,
+              {positions, windowed ? rows.windowed : rows.full,
+               ends ? nearly_done : nullptr});
   }
   if (!last()) {
     WEFT_CHECK(backend_.finish());
@@ -214,7 +220,7 @@ Result<> SliceImpl::compute_part(const SliceBatch& batch, const BatchPlan& plan,
     best.back().row -= part.begin;
   }
   return compute_logits(wanted, best, std::span(output.logits).subspan(done * config_.vocab_size),
-                        output);
+                        output, nearly_done);
 }
 
 void SliceImpl::norm_rows(std::span<const uint32_t> rows) {
@@ -238,7 +244,8 @@ Result<> SliceImpl::compute_embeddings(std::span<const uint32_t> wanted,
 }
 
 Result<> SliceImpl::compute_logits(std::span<const uint32_t> wanted, std::span<const BestRow> best,
-                                   std::span<float> logits, SliceOutput& output) {
+                                   std::span<float> logits, SliceOutput& output,
+                                   const NearlyDone* nearly_done) {
   // The head's weights are read once for both kinds: those whose logits are all wanted come first.
   std::vector<uint32_t> all(wanted.begin(), wanted.end());
   uint32_t most = 0;
@@ -253,6 +260,7 @@ Result<> SliceImpl::compute_logits(std::span<const uint32_t> wanted, std::span<c
     const uint32_t count = uint32_t(rows.size());
     norm_rows(rows);
     const MatmulTarget target{&weights_.head(), logits_.get()};
+    if (nearly_done && done + count == all.size()) backend_.tell_in_next_product(*nearly_done);
     multiply(backend_, weights_.output_adapters, {&target, 1}, *head_rows_, count,
              scratch_.adapter);
     if (config_.logit_soft_cap > 0) {

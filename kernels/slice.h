@@ -44,6 +44,8 @@ struct SliceBatch {
   std::vector<SequenceRows> sequences;
   std::vector<TokenId> tokens;      // [rows] if the slice holds layer 0
   std::span<const float> hidden;    // [rows, hidden_dim] otherwise
+  // Called at most once, by forward, when its results are about kNearlyDone away; may be empty.
+  NearlyDone nearly_done = {};
 };
 
 struct SliceOutput {

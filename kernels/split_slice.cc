@@ -22,6 +22,7 @@ class SplitSlice final : public Slice {
   // If the second part fails the first one has advanced; the next rows roll it back.
   Result<SliceOutput> forward(const SliceBatch& batch) override {
     SliceBatch front = batch;
+    front.nearly_done = {};
     for (SequenceRows& sequence : front.sequences) {
       sequence.logits_count = sequence.embedding_count = 0;
     }
@@ -29,6 +30,7 @@ class SplitSlice final : public Slice {
     SliceBatch back;
     back.sequences = batch.sequences;
     back.hidden = between.hidden;
+    back.nearly_done = batch.nearly_done;
     return back_->forward(back);
   }
   Result<> reserve(SessionId session, uint32_t token_count) override {

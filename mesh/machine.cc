@@ -70,9 +70,12 @@ void Machine::Parts::pump(Time now) {
   if (retiring) retiring->pump(now);
 }
 
+Stage& Machine::Parts::owner_of(uint64_t job) {
+  return retiring && retiring->has_job(job) ? *retiring : *stage;
+}
+
 void Machine::Parts::batch_done(uint64_t job, Result<BatchOutput> output, Time now) {
-  Stage& owner = retiring && retiring->has_job(job) ? *retiring : *stage;
-  owner.on_batch_done(job, std::move(output), now);
+  owner_of(job).on_batch_done(job, std::move(output), now);
 }
 
 void Machine::Parts::tick(Time now) {
@@ -289,6 +292,10 @@ void Machine::on_slice_loaded(Epoch epoch, Result<> result, Time now) {
 void Machine::on_batch_done(uint64_t job, Result<BatchOutput> output, Time now) {
   parts_->batch_done(job, std::move(output), now);
   parts_->settle(now);
+}
+
+std::vector<NodeId> Machine::receivers_of(uint64_t job) const {
+  return parts_->owner_of(job).receivers_of(job);
 }
 
 void Machine::on_released(Epoch epoch, uint32_t kv_free_tokens) {

@@ -118,6 +118,9 @@ class Machine {
   void on_load_progress(Epoch epoch, float progress, Time now);
   void on_slice_loaded(Epoch epoch, Result<> result, Time now);
   void on_batch_done(uint64_t job, Result<BatchOutput> output, Time now);
+  // The other members to whom the messages go that follow from this batch's end: the next stage, or
+  // the heads and the first stage. Empty if it is not under way. Changes nothing.
+  std::vector<NodeId> receivers_of(uint64_t job) const;
   // A session was released: what the slice of this epoch has free now. In order with the batches,
   // whose outputs say it too.
   void on_released(Epoch epoch, uint32_t kv_free_tokens);

@@ -37,6 +37,8 @@ class Machine::Parts {
   NoPlan no_plan(Time now) const;
   // Hands what waits to the compute thread.
   void pump(Time now);
+  // The stage that waits for this batch, if one does.
+  Stage& owner_of(uint64_t job);
   void batch_done(uint64_t job, Result<BatchOutput> output, Time now);
   View view(Time now) const;
 

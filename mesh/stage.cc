@@ -353,6 +353,19 @@ void Stage::on_batch_done(uint64_t number, Result<BatchOutput> result, Time now)
   }
 }
 
+std::vector<NodeId> Stage::receivers_of(uint64_t job) const {
+  const auto it = jobs_.find(job);
+  if (it == jobs_.end()) return {};
+  // Heads answer a token with the stream's next row.
+  std::set<NodeId> nodes{plan_->stages[is_last() ? 0 : index_ + 1].node};
+  for (const BatchSequence& sequence : it->second.sequences) {
+    const auto session = sessions_.find(sequence.session);
+    if (is_last() && session != sessions_.end()) nodes.insert(session->second.head);
+  }
+  nodes.erase(outbox_.self());
+  return {nodes.begin(), nodes.end()};
+}
+
 void Stage::hand_on(const BatchSequence& sequence, const SequenceOutput& output, NodeId head) {
   const uint32_t end = sequence.first_position + sequence.row_count;
   if (is_last()) {

@@ -64,6 +64,8 @@ class Stage {
   // It has handed out this batch and waits for it.
   bool has_job(uint64_t job) const { return jobs_.contains(job); }
   void on_batch_done(uint64_t job, Result<BatchOutput> output, Time now);
+  // As Machine has it.
+  std::vector<NodeId> receivers_of(uint64_t job) const;
   // A session's cache is free: so many tokens are now.
   void on_released(uint32_t kv_free_tokens) {
     if (plan_) kv_free_tokens_ = kv_free_tokens;

@@ -199,6 +199,7 @@ ComputeCalls Node::compute_calls(bool on_gpu) {
     report([this, loaded](Time now) { loader_->on(loaded, now); });
   };
   calls.done = [this](BatchDone done) { finish_batch(std::move(done)); };
+  calls.nearly_done = [this](uint64_t job) { announce_results(job); };
   calls.released = [this](SessionReleased released) {
     // At once, as batches are: else an older number could come after a newer one.
     std::lock_guard lock(turn_);

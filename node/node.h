@@ -124,6 +124,7 @@ class Node final : public Service {
   Result<transport::Profile> measure(const ComputeBackends& backends) const;
   void backend_changed(kernels::Backend& backend);
   ComputeCalls compute_calls(bool on_gpu);
+  void announce_results(uint64_t job);
   void finish_batch(BatchDone done);
   void rest(int commands);
   void wake_for_readers();

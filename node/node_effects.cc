@@ -147,6 +147,13 @@ void Node::carry_out(mesh::Effect& effect, Time now) {
       effect);
 }
 
+// On the compute thread, in the midst of a product: it waits for no one.
+void Node::announce_results(uint64_t job) {
+  const std::unique_lock lock(turn_, std::try_to_lock);
+  if (!lock || stopping_) return;
+  for (const NodeId to : machine_->receivers_of(job)) links_->announce(to);
+}
+
 // On the compute thread, so that what a batch has made is on its way without another thread's
 // waking up first.
 void Node::finish_batch(BatchDone done) {

@@ -213,6 +213,7 @@ void SliceCompute::carry_out(Release& release) {
 void SliceCompute::carry_out(Submit& submit) {
   const SystemClock clock;
   const Time start = clock.now();
+  running_job_ = submit.job;
   Result<mesh::BatchOutput> output = run_batch(submit.batch);
   if (output.ok()) {
     output->elapsed_s = to_seconds(clock.now() - start);
@@ -305,6 +306,7 @@ Result<> SliceCompute::forward(Loaded& on, const mesh::BatchJob& batch,
     }
   }
   slice_batch.hidden = hidden;
+  if (calls_.nearly_done) slice_batch.nearly_done = [this] { calls_.nearly_done(running_job_); };
   WEFT_TRY(kernels::SliceOutput result, on.slice->forward(slice_batch));
 
   std::span<const float> hidden_rows = result.hidden, logits = result.logits,

@@ -81,6 +81,8 @@ struct ComputeCalls {
   std::function<Result<std::unique_ptr<kernels::Backend>>()> fallback = {};
   // It has taken over, and nothing waits to be computed.
   std::function<void(kernels::Backend& backend)> changed = {};
+  // The job's results are about kernels::kNearlyDone away; where the backend can tell.
+  std::function<void(uint64_t job)> nearly_done = {};
 };
 
 class SliceCompute {
@@ -146,6 +148,7 @@ class SliceCompute {
                    std::vector<mesh::SequenceOutput>& outputs);
 
   ComputeBackends backends_;
+  uint64_t running_job_ = 0;
   bool loading_ = false;
   bool fell_back_ = false;
   bool change_untold_ = false;

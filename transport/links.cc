@@ -224,6 +224,11 @@ std::vector<Result<>> Links::send_all(NodeId to, std::span<const Message* const>
   return results;
 }
 
+void Links::announce(NodeId to) {
+  const auto found = links_.find(to);
+  if (found != links_.end() && found->second.up) (void)found->second.socket.send(ByteView());
+}
+
 Result<> Links::send_bundled(Dialled& link, std::vector<SharedBytes>& frames) {
   const size_t count = frames.size();
   const std::vector<SharedBytes> taken = std::exchange(frames, {});
@@ -273,6 +278,7 @@ void Links::accept_message(const ReceivedPart& part) {
     ++counters_.dropped_frames;
     return;
   }
+  if (part.bytes.size() == 0) return;  // a word ahead
   auto frames = open_bundle(part.bytes);
   if (!frames.ok()) {
     ++counters_.frames_in;

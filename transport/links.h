@@ -83,6 +83,11 @@ class Links final : public Network {
   // failed has been sent.
   std::vector<Result<>> send_all(NodeId to, std::span<const Message* const> messages);
 
+  // A word ahead: messages to this member follow within a fraction of a millisecond. An empty
+  // message goes out, which says nothing to a machine but wakes up every thread on the way, so that
+  // none of what follows waits for that. Where it cannot go at once, it does not.
+  void announce(NodeId to);
+
   // Readable when messages have come, or someone who dials is to be let in. To be asked for anew
   // before each wait, as rebind() changes the first.
   int inbox() const { return router_.descriptor(); }

@@ -19,7 +19,8 @@ namespace weft::transport {
 
 // 2: a Step's sampling has biases, penalties of the answer, a grammar; a Token has probabilities.
 // 3: a Step may be pooled, and a Token have an embedding.
-inline constexpr uint32_t kProtocolVersion = 3;
+// 4: an empty message on a link is a word ahead (transport/links.h).
+inline constexpr uint32_t kProtocolVersion = 4;
 inline constexpr size_t kFrameBytesMax = 256 * 1024;
 // What a chunk of a file or of an activation may take of a frame; the rest is for the table.
 inline constexpr size_t kPayloadBytesMax = 240 * 1024;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/cpu/cpu_buffer.h"
@@ -108,6 +109,7 @@ bool CpuBackend::prepare(XForm form, const float* x, uint32_t rows, uint32_t col
 
 void CpuBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& x, uint32_t rows) {
   const OperationTimer timer(observer_, "matmul");
+  const NearlyDone* const nearly_done = std::exchange(nearly_done_, nullptr);
   WEFT_ASSERT(!targets.empty());
   if (rows == 0) return;
   const uint32_t cols = targets[0].weight->cols();
@@ -136,7 +138,7 @@ void CpuBackend::matmul(std::span<const MatmulTarget> targets, const Buffer& x, 
               .out_stride = weight.rows()},
              chunk_bytes);
   }
-  run_.run(*pool_);
+  run_.run(*pool_, nearly_done);
 }
 
 void CpuBackend::choose_experts(Buffer& choice, const Buffer& logits, const ExpertRows& rows) {
@@ -180,6 +182,7 @@ void CpuBackend::sort_choices(std::span<const float> choice, const ExpertRows& r
 void CpuBackend::matmul_experts(std::span<const MatmulTarget> targets, const Buffer& x, bool spread,
                                 const Buffer& choice, const ExpertRows& rows) {
   const OperationTimer timer(observer_, "matmul_experts");
+  const NearlyDone* const nearly_done = std::exchange(nearly_done_, nullptr);
   WEFT_ASSERT(!targets.empty());
   const uint32_t count = rows.rows * rows.used;
   if (count == 0) return;
@@ -224,7 +227,7 @@ void CpuBackend::matmul_experts(std::span<const MatmulTarget> targets, const Buf
                chunk_bytes);
     }
   }
-  run_.run(*pool_);
+  run_.run(*pool_, nearly_done);
 }
 
 void CpuBackend::add_expert_bias(Buffer& x, const Weight& bias, const Buffer& choice,

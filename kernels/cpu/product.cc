@@ -1,6 +1,7 @@
 #include "kernels/cpu/product.h"
 
 #include <algorithm>
+#include <thread>
 
 #include "kernels/cpu/panel.h"
 
@@ -65,8 +66,21 @@ void ProductRun::add(const Product& product, uint64_t chunk_bytes) {
   chunks_ += (end - first + per_chunk - 1) / per_chunk;
 }
 
-void ProductRun::run(ThreadPool& pool) {
-  pool.parallel_for(chunks_, [this](uint32_t chunk) { run_chunk(chunk); });
+void ProductRun::run(ThreadPool& pool, const NearlyDone* nearly_done) {
+  if (!nearly_done) return pool.parallel_for(chunks_, [this](uint32_t chunk) { run_chunk(chunk); });
+  const SystemClock clock;
+  const Time begin = clock.now();
+  const std::thread::id caller = std::this_thread::get_id();
+  bool told = false;  // the caller's alone
+  pool.parallel_for(chunks_, [&](uint32_t chunk) {
+    // Chunks are taken in order: so many have been, at the speed of those the rest will be.
+    if (std::this_thread::get_id() == caller && !told) {
+      const uint32_t left = chunks_ - chunk;
+      told = left <= pool.threads() || (clock.now() - begin) * left <= kNearlyDone * chunk;
+      if (told) (*nearly_done)();
+    }
+    run_chunk(chunk);
+  });
 }
 
 void ProductRun::run_chunk(uint32_t chunk) const {

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/backend.h"
 #include "kernels/cpu/cpu_weight.h"
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/thread_pool.h"
@@ -30,7 +31,8 @@ class ProductRun {
  public:
   void clear();
   void add(const Product& product, uint64_t chunk_bytes);
-  void run(ThreadPool& pool);
+  // `nearly_done` may be null.
+  void run(ThreadPool& pool, const NearlyDone* nearly_done);
 
  private:
   void run_chunk(uint32_t chunk) const;

@@ -167,6 +167,25 @@ TEST_F(SliceTest, ASplitModelPassesHiddenStatesAndGivesTheSameBytes) {
   EXPECT_EQ(output.logits, alone(tokens));
 }
 
+TEST_F(SliceTest, WhoWaitsForTheResultsIsToldDuringTheLastProduct) {
+  const auto tokens = tiny_.tokens(9);
+  auto front = load({.first_layer = 0, .last_layer = 2, .kv_tokens = 64, .rows_max = 4});
+  auto back = load({.first_layer = 2, .last_layer = 3, .kv_tokens = 64, .rows_max = 4});
+  uint32_t told = 0, at = 0;
+  const NearlyDone tell = [&] {
+    ++told;
+    at = backend_.matmul_calls;
+  };
+  const auto passed = front->forward({{{kAlice, 0, 9}}, tokens, {}, tell}).value();
+  EXPECT_EQ(told, 1u);
+  EXPECT_EQ(at, backend_.matmul_calls);
+  ASSERT_TRUE(back->forward({{{kAlice, 0, 9, 9}}, {}, passed.hidden, tell}).ok());
+  EXPECT_EQ(told, 2u);
+  EXPECT_EQ(at, backend_.matmul_calls);
+  ASSERT_TRUE(back->forward({{{kAlice, 0, 9}}, {}, passed.hidden, tell}).ok());
+  EXPECT_EQ(told, 2u) << "no result is large";
+}
+
 // The head is a product with these rows, so they must be what the logits are made of.
 TEST_F(SliceTest, EmbeddingsAreTheRowsThatTheHeadReadsHoweverTheyAreCut) {
   const auto tokens = tiny_.tokens(40);

@@ -104,6 +104,13 @@ TEST_F(StageTest, ACutPromptGoesOnWhereItWasCutAndSamplesOnceAtItsEnd) {
   EXPECT_TRUE(sent.back().sample);
 }
 
+TEST_F(StageTest, WhomABatchConcernsIsTheNextStage) {
+  step(rows(1, 0, 4, true));
+  const uint64_t job = all<SubmitBatch>(effects()).front().job;
+  EXPECT_EQ(stage_.receivers_of(job), std::vector{kSecond});
+  EXPECT_TRUE(stage_.receivers_of(job + 1).empty());
+}
+
 TEST_F(StageTest, ADuplicateStepChangesNothing) {
   step(rows(1, 0, 10));
   step(rows(1, 0, 10));
@@ -265,6 +272,18 @@ TEST_F(LastStageTest, ATokenGoesHomeAndAPromptsProgressIsReported) {
   ASSERT_EQ(tokens.size(), 1u);
   EXPECT_EQ(tokens[0].token, 42);
   EXPECT_EQ(tokens[0].position, 11u);
+}
+
+TEST_F(LastStageTest, WhomABatchConcernsAreTheHeadsAndTheFirstStageButNotItself) {
+  stage_.on_step(kFirst, hidden_rows(0, 1, true), now_);
+  transport::Step own = hidden_rows(0, 1, true);
+  own.session = SessionId{2};
+  own.head = kSecond;
+  stage_.on_step(kFirst, own, now_);
+  const uint64_t job = all<SubmitBatch>(effects()).front().job;
+  EXPECT_EQ(stage_.receivers_of(job), (std::vector{kFirst, kHead}));
+  stage_.on_close(kHead, {kEpoch, SessionId{1}});
+  EXPECT_EQ(stage_.receivers_of(job), std::vector{kFirst});
 }
 
 TEST_F(LastStageTest, ActivationsThatAreCutStayInOrderAndAreNotCopied) {

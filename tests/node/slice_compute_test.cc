@@ -35,7 +35,8 @@ class SliceComputeTest : public ::testing::Test {
         if (fallback_fails_) return Error(ErrorCode::kUnsupported, "no other backend");
         return kernels::make_reference_backend();
       },
-      [this](kernels::Backend&) { ++changes_; }}) {}
+      [this](kernels::Backend&) { ++changes_; },
+      [this](uint64_t job) { ASSERT_TRUE(told_.try_push(job)); }}) {}
 
   // Loads the whole model and waits for it.
   Result<> load(uint64_t epoch, uint32_t kv_tokens = 64, uint64_t keep = 0) {
@@ -90,6 +91,7 @@ class SliceComputeTest : public ::testing::Test {
   std::shared_ptr<const model::Model> model_{std::shared_ptr<void>(), &tiny_.get()};
   model::Adapters adapters_;
   BoundedQueue<Event> events_{1024};
+  BoundedQueue<uint64_t> told_{1024};  // jobs whose results were announced
   uint64_t job_ = 0;
   std::function<void()> on_progress_;  // on the compute thread
   std::atomic<int> fallbacks_{0}, changes_{0};
@@ -110,6 +112,20 @@ TEST_F(SliceComputeTest, TwoSessionsInOneBatchGiveWhatEachGivesAlone) {
   EXPECT_EQ(together->sequences[0].token, first->sequences[0].token);
   EXPECT_EQ(together->sequences[1].token, second->sequences[0].token);
   EXPECT_GT(together->elapsed_s, 0);
+}
+
+class OnProcessorTest : public SliceComputeTest {
+ protected:
+  OnProcessorTest() : SliceComputeTest(kernels::make_cpu_backend({.threads = 1}).value()) {}
+};
+
+TEST_F(OnProcessorTest, ResultsAreAnnouncedOnceBeforeTheyAreThere) {
+  ASSERT_TRUE(load(1, 1024).ok());
+  for (uint64_t session = 1; session <= 3; ++session) {
+    ASSERT_TRUE(run(1, {prompt(session, 9, 1)}).ok());
+    EXPECT_EQ(told_.try_pop(), job_);
+    EXPECT_FALSE(told_.try_pop());
+  }
 }
 
 // Log probabilities take all logits, and change no token.

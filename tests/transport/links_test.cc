@@ -161,6 +161,24 @@ TEST_F(LinksTest, WhatIsSentTogetherArrivesInOrderAndSmallFramesInOneTurn) {
   }
 }
 
+TEST_F(LinksTest, AWordAheadMakesTheInboxReadableAndIsNoMessage) {
+  connect(a, b);
+  a.links->announce(a.id);  // no link: nothing happens
+  while (!b.links->take_messages().empty() || wait_readable(std::array{b.links->inbox()}, {})) {
+    b.links->receive();
+  }
+  const LinkCounters before = b.links->counters();
+  a.links->announce(b.id);
+  ASSERT_TRUE(wait_readable(std::array{b.links->inbox()}, seconds(5)));
+  b.links->receive();
+  EXPECT_TRUE(b.links->take_messages().empty());
+  EXPECT_FALSE(wait_readable(std::array{b.links->inbox()}, {}));
+  EXPECT_EQ(b.links->counters().dropped_frames, before.dropped_frames);
+  EXPECT_EQ(b.links->counters().frames_in, before.frames_in);
+  ASSERT_TRUE(a.links->send(b.id, Activate{{1}}).ok());
+  EXPECT_TRUE(receives(b, seconds(5)));
+}
+
 // Several threads may wait for the same inbox: it is readable for all until one has read.
 TEST_F(LinksTest, TheInboxSaysThatMessagesCameUntilTheyAreReadAndWhatALimitLeftIsTold) {
   connect(a, b);

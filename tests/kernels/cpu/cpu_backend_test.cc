@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include "tests/kernels/cpu/cpu_test_support.h"
 
@@ -48,6 +49,40 @@ TEST(CpuBackend, ProductsHaveTheSameBitsForAnyBatchAndAnyThreads) {
                                  << " by " << step;
       }
     }
+  }
+}
+
+TEST(CpuBackend, TellsItsCallerOnceDuringTheNextProduct) {
+  Random random(test::test_seed(27));
+  for (const uint32_t rows : {24u, 4096u}) {  // of one chunk, of many
+    const auto one = cpu_backend(1);
+    const Tensor tensor = make_tensor(model::TensorType::kF32, rows, 512, random);
+    const auto weight = one->load(tensor.view(), WeightUse::kMatmul).value();
+    const std::vector<float> x = random_floats(tensor.cols, random);
+    const std::vector<float> plain = run_matmul(*one, *weight, x);
+    uint32_t told = 0;
+    const NearlyDone tell = [&] { ++told; };
+    one->tell_in_next_product(tell);
+    EXPECT_EQ(run_matmul(*one, *weight, x), plain);
+    EXPECT_EQ(told, 1u);
+    EXPECT_EQ(run_matmul(*one, *weight, x), plain);
+    EXPECT_EQ(told, 1u);
+  }
+  // Of several threads it is the caller's alone to be told, if it takes one of the last chunks.
+  const auto three = cpu_backend(3);
+  const Tensor tensor = make_tensor(model::TensorType::kF32, 4096, 512, random);
+  const auto weight = three->load(tensor.view(), WeightUse::kMatmul).value();
+  const std::vector<float> x = random_floats(tensor.cols, random);
+  uint32_t told = 0;
+  const std::thread::id caller = std::this_thread::get_id();
+  const NearlyDone tell = [&] {
+    ++told;
+    EXPECT_EQ(std::this_thread::get_id(), caller);
+  };
+  for (uint32_t i = 1; i <= 20; ++i) {
+    three->tell_in_next_product(tell);
+    run_matmul(*three, *weight, x);
+    EXPECT_LE(told, i);
   }
 }
 

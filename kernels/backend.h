@@ -129,6 +129,8 @@ class Backend {
   // The next product is the last of its sequence. `nearly_done` outlives it, and is told once by a
   // backend that sees how far it is (cpu), else never.
   void tell_in_next_product(const NearlyDone& nearly_done) { nearly_done_ = &nearly_done; }
+  // A sequence is about to begin: whatever sleeps may wake up.
+  virtual void expect_work() {}
   virtual std::string_view name() const = 0;    // "reference", "cpu", "vulkan"
   virtual std::string_view detail() const = 0;  // "avx2, 2 threads"
   // Memory of its own that weights and caches may take; 0: they take the system's.

@@ -209,7 +209,7 @@ ComputeCalls Node::compute_calls(bool on_gpu) {
     calls.fallback = [this] { return on_processor(); };
     calls.changed = [this](kernels::Backend& backend) { backend_changed(backend); };
   }
-  calls.rest = [this](int commands) { rest(commands); };
+  calls.rest = [this](int commands) { return rest(commands); };
   return calls;
 }
 
@@ -270,8 +270,9 @@ void Node::keep_house(Time now) {
 }
 
 // On the compute thread. While it has nothing to compute it takes messages in as well, so that rows
-// begin at once: to wake it after another thread had read them would cost every hop.
-void Node::rest(int commands) {
+// begin at once: to wake it after another thread had read them would cost every hop. True: rows are
+// about to come.
+bool Node::rest(int commands) {
   int inbox = -1;
   {
     std::lock_guard lock(turn_);
@@ -280,14 +281,16 @@ void Node::rest(int commands) {
   const int both[] = {commands, inbox};
   if (inbox < 0) {
     wait_readable({both, 1}, kRest);
-    return;
+    return false;
   }
   compute_reads_ = true;
   wait_readable(both, kTick);
+  bool announced = false;
   {
     std::lock_guard lock(turn_);
     if (!stopping_) {
       links_->receive();
+      announced = links_->take_announced();
       const Time now = clock_.now();
       read_network(now);
       carry_out_effects(now);
@@ -296,6 +299,7 @@ void Node::rest(int commands) {
     }
   }
   compute_reads_ = false;
+  return announced;
 }
 
 void Node::run_tasks(Time now) {

@@ -126,7 +126,7 @@ class Node final : public Service {
   ComputeCalls compute_calls(bool on_gpu);
   void announce_results(uint64_t job);
   void finish_batch(BatchDone done);
-  void rest(int commands);
+  bool rest(int commands);
   void wake_for_readers();
   // Any thread of the node: hands a task to the mesh thread.
   void report(Task task);

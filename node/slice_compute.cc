@@ -80,7 +80,7 @@ void SliceCompute::run() {
       continue;
     }
     if (std::exchange(change_untold_, false)) calls_.changed(*backends_.device);
-    calls_.rest(woken_.get());
+    if (calls_.rest(woken_.get())) backends_.device->expect_work();
     eventfd_t ignored;
     eventfd_read(woken_.get(), &ignored);
   }

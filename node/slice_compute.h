@@ -75,8 +75,8 @@ struct ComputeCalls {
   std::function<void(BatchDone)> done;
   std::function<void(SessionReleased)> released;
   // Passes the time while there is no command: returns when `commands` is readable, or sooner. May
-  // give commands.
-  std::function<void(int commands)> rest;
+  // give commands. True: a batch is announced.
+  std::function<bool(int commands)> rest;
   // Makes the backend that takes over if the first one fails; empty: none does.
   std::function<Result<std::unique_ptr<kernels::Backend>>()> fallback = {};
   // It has taken over, and nothing waits to be computed.

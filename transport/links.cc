@@ -278,7 +278,10 @@ void Links::accept_message(const ReceivedPart& part) {
     ++counters_.dropped_frames;
     return;
   }
-  if (part.bytes.size() == 0) return;  // a word ahead
+  if (part.bytes.size() == 0) {  // a word ahead
+    announced_ = true;
+    return;
+  }
   auto frames = open_bundle(part.bytes);
   if (!frames.ok()) {
     ++counters_.frames_in;

@@ -22,6 +22,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -95,6 +96,9 @@ class Links final : public Network {
   // The last reading stopped at its limit: what is left does not make the inbox readable again.
   bool is_behind() const { return behind_; }
 
+  // Whether a word ahead has come since this was last asked.
+  bool take_announced() { return std::exchange(announced_, false); }
+
   // Takes messages in.
   void receive();
   // The same; serves ZAP; and now and then sees which links came up or broke (no descriptor tells)
@@ -135,6 +139,7 @@ class Links final : public Network {
   std::deque<ReceivedMessage> messages_;
   std::vector<LinkEvent> events_;
   bool behind_ = false;
+  bool announced_ = false;
   Time monitors_due_{};
   LinkCounters counters_;
 };

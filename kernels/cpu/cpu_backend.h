@@ -27,6 +27,7 @@ class CpuBackend final : public Backend {
   std::string_view name() const override { return "cpu"; }
   std::string_view detail() const override { return detail_; }
 
+  void expect_work() override { pool_->wake_up(); }
   Result<std::unique_ptr<Weight>> load(const TensorView& tensor, WeightUse use) override;
   Result<std::unique_ptr<Buffer>> allocate(size_t floats) override;
   Result<std::unique_ptr<KvStore>> allocate_kv(const KvShape& shape) override;

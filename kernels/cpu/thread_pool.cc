@@ -1,10 +1,12 @@
 #include "kernels/cpu/thread_pool.h"
 
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <chrono>
 #include <system_error>
+#include <utility>
 
 #include "base/text.h"
 
@@ -25,6 +27,26 @@ void pause_briefly() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+// The cores this process may run on; empty if the system does not say.
+std::vector<int> list_cores() {
+  std::vector<int> cores;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return cores;
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(core, &set)) cores.push_back(core);
+  }
+  return cores;
+}
+
+// Advice only: where it is refused the thread runs where it did.
+void place(std::thread& thread, int core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core, &set);
+  (void)pthread_setaffinity_np(thread.native_handle(), sizeof set, &set);
 }
 
 // Waits for `done`, a while: false if it has not come.
@@ -49,12 +71,8 @@ bool wait_awake(Done done) {
 }  // namespace
 
 uint32_t usable_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0) {
-    return std::max(1, CPU_COUNT(&set));
-  }
-  return std::max(1u, std::thread::hardware_concurrency());
+  const size_t cores = list_cores().size();
+  return cores > 0 ? uint32_t(cores) : std::max(1u, std::thread::hardware_concurrency());
 }
 
 Result<std::unique_ptr<ThreadPool>> ThreadPool::create(uint32_t threads) {
@@ -63,6 +81,9 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::create(uint32_t threads) {
                  cat("a thread pool of ", threads, " threads: choose 1 to ", kPoolThreadsMax));
   }
   std::unique_ptr<ThreadPool> pool(new ThreadPool());
+  if (std::vector<int> cores = list_cores(); cores.size() == threads) {
+    pool->cores_ = std::move(cores);
+  }
   try {
     pool->workers_.reserve(threads - 1);
     for (uint32_t i = 1; i < threads; ++i) {
@@ -82,6 +103,23 @@ ThreadPool::~ThreadPool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
+void ThreadPool::place_threads() {
+  if (parked_.load(std::memory_order_relaxed) == 0) return;
+  const auto own = std::find(cores_.begin(), cores_.end(), sched_getcpu());
+  if (own == cores_.end() || (placed_ && own == cores_.begin())) return;
+  std::swap(*own, cores_.front());  // whose core the caller has come to gets the one it left
+  for (auto core = cores_.begin() + 1; core != cores_.end(); ++core) {
+    if (!placed_ || core == own) place(workers_[size_t(core - cores_.begin()) - 1], *core);
+  }
+  placed_ = true;
+}
+
+void ThreadPool::wake_up() {
+  place_threads();
+  wake_.fetch_add(1, std::memory_order_release);
+  wake_.notify_all();
+}
+
 void ThreadPool::run(uint32_t chunks, Call call, void* context) {
   if (chunks == 0) return;
   if (chunks == 1 || workers_.empty()) {
@@ -94,8 +132,7 @@ void ThreadPool::run(uint32_t chunks, Call call, void* context) {
   chunks_ = chunks;
   done_.store(0, std::memory_order_relaxed);
   state_.store(uint64_t(generation) << 32 | chunks, std::memory_order_release);
-  wake_.fetch_add(1, std::memory_order_release);
-  wake_.notify_all();
+  wake_up();
 
   work(generation);
   const auto finished = [&] { return done_.load(std::memory_order_acquire) == chunks; };
@@ -126,7 +163,9 @@ void ThreadPool::serve() {
   for (;;) {
     const auto woken = [&] { return wake_.load(std::memory_order_acquire) != seen; };
     if (!wait_awake(woken)) {
+      parked_.fetch_add(1, std::memory_order_relaxed);
       wake_.wait(seen, std::memory_order_acquire);
+      parked_.fetch_sub(1, std::memory_order_relaxed);
       continue;
     }
     seen = wake_.load(std::memory_order_acquire);  // before stopping_, which is set before it

@@ -2,6 +2,11 @@
 //
 // A parallel region takes no lock, allocates nothing, and makes a system call only to wake threads
 // that have parked. The caller takes part, and it never waits for a thread that took no chunk.
+//
+// Where there is a thread for each core of the process, each thread has one to itself, and the
+// caller, which stays free to move, the one that is left. For a parked thread may else be woken up
+// on the core on which it slept though the caller runs there now, and wait for milliseconds beside
+// an idle core: in a virtual machine Linux takes an idle core for a busy one (vcpu_is_preempted).
 #pragma once
 
 #include <atomic>
@@ -32,6 +37,9 @@ class ThreadPool {
 
   uint32_t threads() const { return uint32_t(workers_.size()) + 1; }
 
+  // Has parked threads wake up, as for a region that comes soon. The caller's thread.
+  void wake_up();
+
   // Calls body(chunk) once for every chunk in [0, chunks), on any thread in any order, and returns
   // when all calls have. What a chunk computes must not depend on who computes it. One caller at a
   // time; `body` must not throw or start another region.
@@ -51,6 +59,8 @@ class ThreadPool {
   // Takes chunks of the region `generation` until none is left.
   void work(uint32_t generation);
   void serve();
+  // Keeps the caller's core free of other threads, if some have parked.
+  void place_threads();
 
   // The region under way. run() writes it while nothing can be claimed; whoever claims a chunk
   // reads it before counting that chunk as done, until when the region cannot end.
@@ -64,6 +74,9 @@ class ThreadPool {
   // What parked threads wait on: the generation, or anything once stopping.
   alignas(64) std::atomic<uint32_t> wake_{0};
   std::atomic<bool> stopping_{false};
+  std::atomic<uint32_t> parked_{0};
+  std::vector<int> cores_;  // the caller's, then each worker's; empty: the system places them
+  bool placed_ = false;
   std::vector<std::thread> workers_;
 };
 

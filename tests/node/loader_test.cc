@@ -39,7 +39,7 @@ class Life {
               });
             },
             [](BatchDone) {}, [](SessionReleased) {},
-            [](int commands) { wait_readable({&commands, 1}, seconds(1)); }}),
+            [](int commands) { return wait_readable({&commands, 1}, seconds(1)); }}),
         loader_(machine_, *store_, compute_, worker_,
                 [this](std::function<void(Time)> task) { post(std::move(task)); },
                 std::move(adapters)) {

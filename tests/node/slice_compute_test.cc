@@ -29,7 +29,7 @@ class SliceComputeTest : public ::testing::Test {
       [this](SliceLoaded loaded) { ASSERT_TRUE(events_.try_push(std::move(loaded))); },
       [this](BatchDone done) { ASSERT_TRUE(events_.try_push(std::move(done))); },
       [this](SessionReleased released) { ASSERT_TRUE(events_.try_push(std::move(released))); },
-      [](int commands) { wait_readable({&commands, 1}, seconds(1)); },
+      [](int commands) { return wait_readable({&commands, 1}, seconds(1)); },
       [this]() -> Result<std::unique_ptr<kernels::Backend>> {
         ++fallbacks_;
         if (fallback_fails_) return Error(ErrorCode::kUnsupported, "no other backend");

@@ -172,6 +172,8 @@ TEST_F(LinksTest, AWordAheadMakesTheInboxReadableAndIsNoMessage) {
   ASSERT_TRUE(wait_readable(std::array{b.links->inbox()}, seconds(5)));
   b.links->receive();
   EXPECT_TRUE(b.links->take_messages().empty());
+  EXPECT_TRUE(b.links->take_announced());
+  EXPECT_FALSE(b.links->take_announced());
   EXPECT_FALSE(wait_readable(std::array{b.links->inbox()}, {}));
   EXPECT_EQ(b.links->counters().dropped_frames, before.dropped_frames);
   EXPECT_EQ(b.links->counters().frames_in, before.frames_in);

@@ -3,6 +3,7 @@ import json
 import operator
 import os
 import selectors
+import signal
 import socket
 import sys
 import time
@@ -51,7 +52,7 @@ class BenchMesh:
     the same port, which is what its peers are told and what they see."""
 
     def __init__(self, the_lab, weft_options, model_dir, count, trace, relay=None):
-        self.names = [f"m{count}n{i}" for i in range(count)]
+        self.names = [f"{'t' if trace else 'm'}{count}n{i}" for i in range(count)]
         self.nodes = [BenchNode(the_lab, name) for name in self.names]
         self.traces = []
         owner = self.nodes[0]
@@ -98,6 +99,12 @@ class BenchMesh:
         stages = self.head().mesh()["plan"]["stages"]
         if len(stages) != len(self.nodes):
             raise AssertionError(f"{len(self.nodes)} nodes, but the plan has {len(stages)} stages")
+
+    def stop(self):
+        for node in self.nodes:
+            node.process.send_signal(signal.SIGINT)
+        for node in self.nodes:
+            node.process.wait(timeout=30)
 
     def head(self):
         """The node of the first stage: requests start where their first rows are computed."""

@@ -46,25 +46,35 @@ class Bench:
         self.model = os.path.splitext(os.path.basename(options.model))[0]
         folder = os.path.join(the_lab.dir, "models")
         os.makedirs(folder)
-        here = os.path.join(folder, os.path.basename(options.model))
+        self.folder, here = folder, os.path.join(folder, os.path.basename(options.model))
         if options.synth:
             subprocess.run([options.weft, "synth", here, "--shape", options.synth], check=True,
                            capture_output=True)
         else:
             os.symlink(os.path.abspath(options.model), here)
+        self.memory = {count: options.memory or str(self.even_share(here, count))
+                       for count in options.nodes}
+        self.meshes, self.traced = {}, False
+        self.start_meshes(bool(options.keep_traces))
+        self.tokens_per_word = self.measure_words()
+
+    def start_meshes(self, trace):
+        """In place of those that run. Tracing takes some of the speed that it shows."""
+        options = self.options
         relay = ((options.relay_ms, options.relay_mbit)
                  if options.relay_ms or options.relay_mbit else None)
         weft_options = ["--threads", str(options.threads), "--kv-tokens", str(options.kv_tokens)]
         if options.step_rows:
             weft_options += ["--step-rows", str(options.step_rows)]
-        self.meshes = {}
+        for mesh in self.meshes.values():
+            mesh.stop()
         for count in options.nodes:
-            memory = ["--memory", options.memory or str(self.even_share(here, count))]
-            mesh = BenchMesh(the_lab, weft_options + memory, folder, count, True, relay)
+            mesh = BenchMesh(self.lab, weft_options + ["--memory", self.memory[count]], self.folder,
+                             count, trace, relay)
             mesh.wait_ready()
             self.meshes[count] = mesh
-            print(f"{count} node(s) ready", file=sys.stderr)
-        self.tokens_per_word = self.measure_words()
+            print(f"{count} node(s) ready{', traced' if trace else ''}", file=sys.stderr)
+        self.traced = trace
 
     def even_share(self, path, count):
         """Memory with which no node can hold much more than its even share of the layers."""
@@ -238,14 +248,16 @@ def measure(options, the_lab):
         result["single"] = bench.run("single", bench.single, options.nodes)
     if "eight" in options.scenes:
         result["eight"] = bench.run("eight", bench.eight, options.nodes)
+    if "prompt" in options.scenes:
+        result["prompt"] = bench.run("prompt", bench.prompt_beside_streams, options.nodes[:2])
+    if several and not bench.traced and {"hop", "overlap"} & set(options.scenes):
+        bench.start_meshes(True)
     if "hop" in options.scenes and several:
         if options.hop_bench:
             result["bare_hop_us"] = bare_hops(options)
         result["hop"] = bench.run("hop", bench.hop, several)
     if "overlap" in options.scenes and several:
         result["overlap"] = bench.run("overlap", bench.overlap, several[:1])
-    if "prompt" in options.scenes:
-        result["prompt"] = bench.run("prompt", bench.prompt_beside_streams, options.nodes[:2])
     if options.llama_bench and options.rpc_server:
         result["llama_rpc"] = llama_rpc(options)
     if options.dllama and options.dllama_model:
@@ -260,14 +272,19 @@ def measure(options, the_lab):
 
 
 def ratios(result):
-    """What the meshes reach of one process, by medians."""
+    """What the meshes reach of one process: the median, lowest and highest of the rounds' ratios,
+    as a machine's speed may change between two rounds by more than a mesh costs."""
     lines = []
     for scene, figure in (("single", "decode_tps"), ("eight", "tps")):
         one = result.get(scene, {}).get("1")
         for count, figures in result.get(scene, {}).items():
-            if one and count != "1":
-                share = figures[figure]["median"] / one[figure]["median"]
-                lines.append(f"{scene}: {count} nodes reach {share:.3f} of one process")
+            if not one or count == "1":
+                continue
+            shares = plot.spread([mesh / alone for mesh, alone in zip(
+                figures[figure]["runs"], one[figure]["runs"])])
+            figures["of_one_process"] = shares
+            lines.append(f"{scene}: {count} nodes reach {shares['median']:.3f} of one process "
+                         f"({shares['lowest']:.3f}, {shares['highest']:.3f})")
     return lines
 
 
@@ -298,10 +315,12 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", help="the result as JSON; default: stdout")
     parser.add_argument("--svg", help="a plot")
-    parser.add_argument("--keep-traces", help="a folder for the joined traces, for a viewer")
+    parser.add_argument("--keep-traces", help="a folder for the joined traces, for a viewer; then "
+                        "every scene is traced, not hop and overlap alone")
     options = parser.parse_args()
     with lab.Lab(options.weft) as the_lab:
         result = measure(options, the_lab)
+    lines = ratios(result)
     text = json.dumps(result, indent=1)
     if options.out:
         with open(options.out, "w") as file:
@@ -311,7 +330,7 @@ def main():
     if options.svg:
         with open(options.svg, "w") as file:
             file.write(plot.bars(result))
-    for line in ratios(result):
+    for line in lines:
         print(line, file=sys.stderr)
 
 

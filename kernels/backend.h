@@ -126,8 +126,8 @@ class Backend {
   virtual ~Backend() = default;
   // From now on; empty: nobody. A device that has no clock tells nothing.
   virtual void observe(OperationObserver observer) { observer_ = std::move(observer); }
-  // The next product is the last of its sequence. `nearly_done` outlives it, and is told once by a
-  // backend that sees how far it is (cpu), else never.
+  // The next product is the last of its sequence. `nearly_done` outlives it, and is told at most
+  // once, by a backend that sees how far it is (cpu).
   void tell_in_next_product(const NearlyDone& nearly_done) { nearly_done_ = &nearly_done; }
   // A sequence is about to begin: whatever sleeps may wake up.
   virtual void expect_work() {}

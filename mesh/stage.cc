@@ -356,11 +356,12 @@ void Stage::on_batch_done(uint64_t number, Result<BatchOutput> result, Time now)
 std::vector<NodeId> Stage::receivers_of(uint64_t job) const {
   const auto it = jobs_.find(job);
   if (it == jobs_.end()) return {};
+  if (!is_last()) return {plan_->stages[index_ + 1].node};
   // Heads answer a token with the stream's next row.
-  std::set<NodeId> nodes{plan_->stages[is_last() ? 0 : index_ + 1].node};
+  std::set<NodeId> nodes{plan_->stages.front().node};
   for (const BatchSequence& sequence : it->second.sequences) {
     const auto session = sessions_.find(sequence.session);
-    if (is_last() && session != sessions_.end()) nodes.insert(session->second.head);
+    if (session != sessions_.end()) nodes.insert(session->second.head);
   }
   nodes.erase(outbox_.self());
   return {nodes.begin(), nodes.end()};

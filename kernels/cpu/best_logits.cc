@@ -10,13 +10,28 @@
 namespace weft::kernels {
 namespace {
 
+constexpr uint32_t kSign = 0x80000000, kExponent = 0x7f800000;
+constexpr size_t kBlock = 64;  // logits that are looked at together: almost none holds a better one
+
 // Larger for what comes first. Of equal keys the lower column does.
 uint32_t key_of(float logit) {
   const uint32_t bits = std::bit_cast<uint32_t>(logit);
-  constexpr uint32_t kSign = 0x80000000, kExponent = 0x7f800000;
   if ((bits & kExponent) == kExponent) return UINT32_MAX;  // no finite number
   if (bits == kSign) return kSign;                         // the two zeros are equal
   return bits & kSign ? ~bits : bits | kSign;
+}
+
+// Whether some of a block's logits come before one with this key; also true of some where none
+// does. Without branches, so that compilers make vectors of it.
+bool may_beat(uint32_t key, const float* block) {
+  const auto limit = int32_t(key ^ kSign), exponent = int32_t(kExponent);
+  uint32_t found = 0;
+  for (size_t i = 0; i < kBlock; ++i) {
+    const auto bits = std::bit_cast<int32_t>(block[i]);
+    const int32_t ordered = bits ^ ((bits >> 31) & 0x7fffffff);
+    found |= uint32_t(ordered > limit) | uint32_t((bits & exponent) == exponent);
+  }
+  return found != 0;
 }
 
 }  // namespace
@@ -27,6 +42,10 @@ void best_of_row(std::span<float> best, std::span<const float> logits) {
   std::array<uint32_t, kBestLogitsMax> keys, columns;  // in order
   size_t count = 0;
   for (size_t i = 0; i < logits.size(); ++i) {
+    if (i % kBlock == 0 && count == wanted) {
+      while (logits.size() - i >= kBlock && !may_beat(keys[count - 1], &logits[i])) i += kBlock;
+      if (i == logits.size()) break;
+    }
     const uint32_t key = key_of(logits[i]);
     if (count == wanted && key <= keys[count - 1]) continue;
     size_t at = count < wanted ? count++ : count - 1;

@@ -23,6 +23,7 @@ class SliceImpl : public Slice {
 
   bool first() const override { return options_.first_layer == 0; }
   bool last() const override { return options_.last_layer == config_.layer_count; }
+  void expect_batch() override { backend_.expect_work(); }
   Result<SliceOutput> forward(const SliceBatch& batch) override;
   Result<> reserve(SessionId session, uint32_t token_count) override;
   void release(SessionId session) override;

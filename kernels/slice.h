@@ -82,6 +82,8 @@ class Slice {
   virtual bool first() const = 0;  // holds layer 0: takes tokens
   virtual bool last() const = 0;   // holds the last layer: gives logits
 
+  // A batch is about to come: what computes its first layers may wake up (Backend::expect_work).
+  virtual void expect_batch() = 0;
   // Runs the batch. A session's positions must follow on from what it has (position 0 starts one
   // anew; an earlier position that it keeps rolls it back). kInvalid: a gap, a position beyond the
   // context, an id beyond the vocabulary, a shape that does not fit; kExhausted: no KV pages left.

@@ -19,6 +19,7 @@ class SplitSlice final : public Slice {
   bool first() const override { return front_->first(); }
   bool last() const override { return back_->last(); }
 
+  void expect_batch() override { front_->expect_batch(); }
   // If the second part fails the first one has advanced; the next rows roll it back.
   Result<SliceOutput> forward(const SliceBatch& batch) override {
     SliceBatch front = batch;

@@ -80,7 +80,9 @@ void SliceCompute::run() {
       continue;
     }
     if (std::exchange(change_untold_, false)) calls_.changed(*backends_.device);
-    if (calls_.rest(woken_.get())) backends_.device->expect_work();
+    if (calls_.rest(woken_.get())) {
+      for (auto& [epoch, loaded] : slices_) loaded.slice->expect_batch();
+    }
     eventfd_t ignored;
     eventfd_read(woken_.get(), &ignored);
   }

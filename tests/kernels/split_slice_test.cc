@@ -72,6 +72,20 @@ TEST_F(SplitSliceTest, GivesTheBytesOfOneWhereverItIsCut) {
   }
 }
 
+TEST_F(SplitSliceTest, TellsWhatComputesTheFirstLayersThatABatchComes) {
+  WrappedBackend processor;
+  const auto told = [&](uint64_t device_bytes) {
+    processor.expected = device_.expected = 0;
+    const auto placed = load_placed_slice({device_, device_bytes, &processor}, tiny_.get(),
+                                          options()).value();
+    placed.slice->expect_batch();
+    return std::pair(processor.expected, device_.expected);
+  };
+  EXPECT_EQ(told(0), std::pair(1u, 0u));
+  EXPECT_EQ(told(bytes_of_last(1)), std::pair(1u, 0u));
+  EXPECT_EQ(told(bytes_of_last(kLayers)), std::pair(0u, 1u));
+}
+
 TEST_F(SplitSliceTest, TakesNoMoreOfTheDeviceThanItMay) {
   for (uint32_t count = 1; count <= kLayers; ++count) {
     EXPECT_EQ(load(bytes_of_last(count) - 1).device_from, kLayers - count + 1);

@@ -12,12 +12,14 @@ class WrappedBackend : public Backend {
  public:
   bool fail_finish = false;
   bool fail_allocate = false;
+  uint32_t expected = 0;  // sequences
   uint32_t matmul_rows = 0;  // of the last matmul
   uint32_t matmul_calls = 0;
   uint32_t norm_calls = 0;
   uint32_t rope_calls = 0;
   uint32_t attention_calls = 0;
 
+  void expect_work() override { ++expected; }
   std::string_view name() const override { return inner_->name(); }
   std::string_view detail() const override { return inner_->detail(); }
   Result<std::unique_ptr<Weight>> load(const TensorView& tensor, WeightUse use) override {

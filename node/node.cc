@@ -23,8 +23,6 @@ constexpr Duration kTick = milliseconds(50);
 constexpr Duration kHouseEvery = milliseconds(10);
 constexpr Duration kRescanEvery = seconds(10);
 constexpr Duration kVocabularyEvery = seconds(5);
-// The compute thread's lead when both have been woken up by a message.
-constexpr Duration kComputeReadsFirst = milliseconds(1);
 constexpr Duration kRest = seconds(1);
 constexpr Duration kGoodbyeTime = milliseconds(300);
 
@@ -231,18 +229,16 @@ void Node::run() {
   take_roster(clock_.now());
   rescan_models();
   while (!stopping_) {
-    std::vector<int> descriptors = mdns_ ? mdns_->fds() : std::vector<int>();
-    for (const int fd : {wake_.get(), links_->door(), links_->inbox()}) descriptors.push_back(fd);
+    if (mdns_) {
+      for (const int fd : mdns_->fds()) mesh_wait_.add(fd);
+    }
+    watch_inbox();
     const Time before = clock_.now();
     Time deadline = before + kTick;
     if (mdns_) deadline = std::min(deadline, mdns_->tick(before));
     if (links_->is_behind()) deadline = before;
     lock.unlock();
-    wait_readable(descriptors, deadline - before);
-    if (compute_reads_) {
-      descriptors.pop_back();
-      wait_readable(descriptors, kComputeReadsFirst);
-    }
+    mesh_wait_.wait(deadline - before);
     eventfd_t ignored;
     eventfd_read(wake_.get(), &ignored);
     lock.lock();
@@ -273,18 +269,17 @@ void Node::keep_house(Time now) {
 // begin at once: to wake it after another thread had read them would cost every hop. True: rows are
 // about to come.
 bool Node::rest(int commands) {
-  int inbox = -1;
+  bool attentive = false;
   {
     std::lock_guard lock(turn_);
-    if (!stopping_ && clock_.now() < attentive_until_) inbox = links_->inbox();
+    attentive = !stopping_ && clock_.now() < attentive_until_;
   }
-  const int both[] = {commands, inbox};
-  if (inbox < 0) {
-    wait_readable({both, 1}, kRest);
+  if (!attentive) {
+    wait_readable({&commands, 1}, kRest);
     return false;
   }
-  compute_reads_ = true;
-  wait_readable(both, kTick);
+  compute_wait_.add(commands);
+  compute_wait_.wait(kTick);
   bool announced = false;
   {
     std::lock_guard lock(turn_);
@@ -298,8 +293,13 @@ bool Node::rest(int commands) {
       if (links_->is_behind()) eventfd_write(wake_.get(), 1);
     }
   }
-  compute_reads_ = false;
   return announced;
+}
+
+// Messages are the compute thread's while it waits for them, else the mesh thread's.
+void Node::watch_inbox() {
+  for (Waiter* wait : {&compute_wait_, &mesh_wait_}) wait->add_shared(links_->inbox());
+  for (const int fd : {wake_.get(), links_->door()}) mesh_wait_.add(fd);
 }
 
 void Node::run_tasks(Time now) {

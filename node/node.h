@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/queue.h"
+#include "base/waiter.h"
 #include "crypto/trust_store.h"
 #include "discovery/mdns.h"
 #include "mesh/machine.h"
@@ -127,6 +128,7 @@ class Node final : public Service {
   void announce_results(uint64_t job);
   void finish_batch(BatchDone done);
   bool rest(int commands);
+  void watch_inbox();
   void wake_for_readers();
   // Any thread of the node: hands a task to the mesh thread.
   void report(Task task);
@@ -186,7 +188,7 @@ class Node final : public Service {
   BoundedQueue<Task> reports_;        // from compute and worker: sized for all they can have
   FileDescriptor wake_;
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> compute_reads_{false};  // messages that come now are its first
+  Waiter mesh_wait_, compute_wait_;
   bool goodbye_said_ = false;
 
   mutable std::mutex mutex_;          // guards what follows

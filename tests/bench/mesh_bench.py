@@ -11,12 +11,14 @@ that a change in the machine's speed meets all alike:
           what one message of the same bytes costs with libzmq alone (--hop-bench BUILD/hop_bench)
 With --relay-ms and --relay-mbit every link passes a relay that slow. With --llama-bench and
 --rpc-server, llama.cpp's RPC with one worker is measured on the same file in the same run; with
---dllama, distributed-llama (which needs its own file formats: --dllama-model, --dllama-tokenizer).
+--dllama, distributed-llama, alone and with one worker. It needs its own file formats:
+--dllama-model, a .m file with Q40 weights, and --dllama-tokenizer, a .t file of its vocabulary.
 """
 import argparse
 import json
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -32,6 +34,7 @@ BEFORE_TOKENS = 96  # of each stream before the prompt comes: seconds, as a mach
 SCENES = ("single", "eight", "prompt", "overlap", "hop")
 MEMORY_BESIDE = 24 << 20  # activations of the largest batch, and what a rounded share lacks
 TRACE_SETTLES_S = 0.6  # a trace is written five times a second
+DLLAMA_SECONDS = 600  # that one run of distributed-llama may take
 
 
 def quantile(values, share):
@@ -219,20 +222,59 @@ def llama_rpc(options):
         worker.wait()
 
 
+def listens(port):
+    """Whether something listens on that port of 127.0.0.1. It does not connect to find out, as
+    distributed-llama's worker takes whoever comes first for its root."""
+    with open("/proc/net/tcp") as file:
+        return any(fields[1] == f"0100007F:{port:04X}" and fields[3] == "0A"
+                   for fields in map(str.split, file))
+
+
+def dllama_speed(text):
+    """Tokens/s that distributed-llama says it decoded, by the last of such lines, as those before
+    may be a model's:
+    Prediction
+        nTokens: 60
+       tokens/s: 20.00 (50.00 ms/tok)"""
+    last = text.rpartition("\nPrediction\n")[2]
+    found = re.match(r" +nTokens: +\d+\n +tokens/s: +([0-9.]+) \(", last)
+    if not found:
+        raise AssertionError("distributed-llama's output has no tokens/s under 'Prediction'; it "
+                             f"ends with:\n{text[-1000:]}")
+    return float(found[1])
+
+
+def dllama_run(options, threads, *more):
+    done = subprocess.run([options.dllama, "inference", "--model", options.dllama_model,
+                           "--tokenizer", options.dllama_tokenizer, "--prompt", "Hello",
+                           "--steps", str(options.tokens), "--nthreads", str(threads),
+                           "--buffer-float-type", "q80", "--max-seq-len", "4096",
+                           "--temperature", "0", *more],
+                          capture_output=True, text=True, errors="replace", timeout=DLLAMA_SECONDS)
+    if done.returncode != 0:
+        raise AssertionError(f"distributed-llama: exit {done.returncode}\n"
+                             f"{(done.stdout + done.stderr)[-1000:]}")
+    return dllama_speed(done.stdout)
+
+
 def distributed_llama(options):
-    """distributed-llama's own words on its speed, one worker on loopback."""
+    """distributed-llama's decode speed, by itself and with one worker on loopback, in turns."""
+    # Its threads spin wherever they wait, so that more threads than cores slow it down five to ten
+    # times: the two processes share the threads that the one has.
+    each = max(1, options.threads // 2)
     port = free_ports(1)[0]
-    worker = subprocess.Popen([options.dllama, "worker", "--port", str(port), "--nthreads",
-                               str(options.threads)], stdout=subprocess.DEVNULL,
+    worker = subprocess.Popen([options.dllama, "worker", "--host", "127.0.0.1", "--port",
+                               str(port), "--nthreads", str(each)], stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL)
     try:
-        time.sleep(1)
-        out = subprocess.run([options.dllama, "inference", "--model", options.dllama_model,
-                              "--tokenizer", options.dllama_tokenizer, "--prompt", "Hello",
-                              "--steps", str(options.tokens), "--nthreads", str(options.threads),
-                              "--buffer-float-type", "q80", "--workers", f"127.0.0.1:{port}"],
-                             check=True, capture_output=True, text=True)
-        return [line for line in out.stdout.splitlines() if "tokens/s" in line or "Avg" in line]
+        runs = {"local": [], "worker": []}
+        for round_number in range(options.runs):
+            runs["local"].append(dllama_run(options, options.threads))
+            lab.wait_for("distributed-llama's worker listens", lambda: listens(port))
+            runs["worker"].append(dllama_run(options, each, "--workers", f"127.0.0.1:{port}"))
+            print(f"distributed-llama {round_number + 1}/{options.runs}: " +
+                  json.dumps({name: r[-1] for name, r in runs.items()}), file=sys.stderr)
+        return {name: statistics.median(r) for name, r in runs.items()}
     finally:
         worker.terminate()
         worker.wait()
@@ -260,7 +302,7 @@ def measure(options, the_lab):
         result["overlap"] = bench.run("overlap", bench.overlap, several[:1])
     if options.llama_bench and options.rpc_server:
         result["llama_rpc"] = llama_rpc(options)
-    if options.dllama and options.dllama_model:
+    if options.dllama:
         result["distributed_llama"] = distributed_llama(options)
     if options.keep_traces:
         os.makedirs(options.keep_traces, exist_ok=True)
@@ -309,15 +351,17 @@ def main():
     parser.add_argument("--hop-busy-ms", type=int, default=10)
     parser.add_argument("--llama-bench")
     parser.add_argument("--rpc-server")
-    parser.add_argument("--dllama")
-    parser.add_argument("--dllama-model")
-    parser.add_argument("--dllama-tokenizer")
+    parser.add_argument("--dllama", help="distributed-llama's program")
+    parser.add_argument("--dllama-model", help="a model in its format (.m)")
+    parser.add_argument("--dllama-tokenizer", help="a tokenizer in its format (.t)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", help="the result as JSON; default: stdout")
     parser.add_argument("--svg", help="a plot")
     parser.add_argument("--keep-traces", help="a folder for the joined traces, for a viewer; then "
                         "every scene is traced, not hop and overlap alone")
     options = parser.parse_args()
+    if options.dllama and not (options.dllama_model and options.dllama_tokenizer):
+        parser.error("--dllama needs --dllama-model and --dllama-tokenizer")
     with lab.Lab(options.weft) as the_lab:
         result = measure(options, the_lab)
     lines = ratios(result)

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 #include <system_error>
 #include <utility>
 
@@ -42,11 +43,11 @@ std::vector<int> list_cores() {
 }
 
 // Advice only: where it is refused the thread runs where it did.
-void place(std::thread& thread, int core) {
+void place(pthread_t thread, std::span<const int> cores) {
   cpu_set_t set;
   CPU_ZERO(&set);
-  CPU_SET(core, &set);
-  (void)pthread_setaffinity_np(thread.native_handle(), sizeof set, &set);
+  for (const int core : cores) CPU_SET(core, &set);
+  (void)pthread_setaffinity_np(thread, sizeof set, &set);
 }
 
 // Waits for `done`, a while: false if it has not come.
@@ -82,12 +83,12 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::create(uint32_t threads) {
   }
   std::unique_ptr<ThreadPool> pool(new ThreadPool());
   if (std::vector<int> cores = list_cores(); cores.size() == threads) {
-    pool->cores_ = std::move(cores);
+    pool->cores_ = pool->all_cores_ = std::move(cores);
   }
   try {
-    pool->workers_.reserve(threads - 1);
     for (uint32_t i = 1; i < threads; ++i) {
-      pool->workers_.emplace_back([raw = pool.get()] { raw->serve(); });
+      Worker& worker = pool->workers_.emplace_back();
+      worker.thread = std::thread([raw = pool.get(), &worker] { raw->serve(worker); });
     }
   } catch (const std::exception& failure) {
     return Error(ErrorCode::kExhausted, cat("the system gives no ", threads, " threads (",
@@ -100,18 +101,20 @@ ThreadPool::~ThreadPool() {
   stopping_.store(true, std::memory_order_release);
   wake_.fetch_add(1, std::memory_order_release);
   wake_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
+  for (Worker& worker : workers_) {
+    if (worker.thread.joinable()) worker.thread.join();
+  }
 }
 
 void ThreadPool::place_threads() {
   if (parked_.load(std::memory_order_relaxed) == 0) return;
   const auto own = std::find(cores_.begin(), cores_.end(), sched_getcpu());
-  if (own == cores_.end() || (placed_ && own == cores_.begin())) return;
+  if (own == cores_.end()) return;
   std::swap(*own, cores_.front());  // whose core the caller has come to gets the one it left
-  for (auto core = cores_.begin() + 1; core != cores_.end(); ++core) {
-    if (!placed_ || core == own) place(workers_[size_t(core - cores_.begin()) - 1], *core);
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    if (!workers_[i].parked.load(std::memory_order_relaxed)) continue;
+    place(workers_[i].thread.native_handle(), {&cores_[i + 1], 1});
   }
-  placed_ = true;
 }
 
 void ThreadPool::wake_up() {
@@ -158,14 +161,17 @@ void ThreadPool::work(uint32_t generation) {
   }
 }
 
-void ThreadPool::serve() {
+void ThreadPool::serve(Worker& self) {
   uint32_t seen = 0;
   for (;;) {
     const auto woken = [&] { return wake_.load(std::memory_order_acquire) != seen; };
     if (!wait_awake(woken)) {
+      self.parked.store(true, std::memory_order_relaxed);
       parked_.fetch_add(1, std::memory_order_relaxed);
       wake_.wait(seen, std::memory_order_acquire);
       parked_.fetch_sub(1, std::memory_order_relaxed);
+      self.parked.store(false, std::memory_order_relaxed);
+      if (!all_cores_.empty()) place(pthread_self(), all_cores_);
       continue;
     }
     seen = wake_.load(std::memory_order_acquire);  // before stopping_, which is set before it

@@ -3,14 +3,16 @@
 // A parallel region takes no lock, allocates nothing, and makes a system call only to wake threads
 // that have parked. The caller takes part, and it never waits for a thread that took no chunk.
 //
-// Where there is a thread for each core of the process, each thread has one to itself, and the
-// caller, which stays free to move, the one that is left. For a parked thread may else be woken up
-// on the core on which it slept though the caller runs there now, and wait for milliseconds beside
-// an idle core: in a virtual machine Linux takes an idle core for a busy one (vcpu_is_preempted).
+// Where there is a thread for each core of the process, a parked thread is woken up on a core of
+// its own, not the caller's. It may else be woken up on the core on which it slept though the
+// caller runs there now, and wait for milliseconds beside an idle core: in a virtual machine Linux
+// takes an idle core for a busy one (vcpu_is_preempted). Once awake it may go anywhere, as something
+// else can take its core while the caller, who waits for it, leaves another one idle.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <thread>
 #include <type_traits>
@@ -58,8 +60,12 @@ class ThreadPool {
   void run(uint32_t chunks, Call call, void* context);
   // Takes chunks of the region `generation` until none is left.
   void work(uint32_t generation);
-  void serve();
-  // Keeps the caller's core free of other threads, if some have parked.
+  struct Worker {
+    std::thread thread;
+    std::atomic<bool> parked{false};
+  };
+  void serve(Worker& self);
+  // Gives each parked thread a core that is not the caller's.
   void place_threads();
 
   // The region under way. run() writes it while nothing can be claimed; whoever claims a chunk
@@ -75,9 +81,9 @@ class ThreadPool {
   alignas(64) std::atomic<uint32_t> wake_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<uint32_t> parked_{0};
-  std::vector<int> cores_;  // the caller's, then each worker's; empty: the system places them
-  bool placed_ = false;
-  std::vector<std::thread> workers_;
+  std::vector<int> all_cores_;  // empty: the system places the threads
+  std::vector<int> cores_;      // the caller's, then each worker's
+  std::deque<Worker> workers_;
 };
 
 }  // namespace weft::kernels

@@ -6,8 +6,8 @@
 // Where there is a thread for each core of the process, a parked thread is woken up on a core of
 // its own, not the caller's. It may else be woken up on the core on which it slept though the
 // caller runs there now, and wait for milliseconds beside an idle core: in a virtual machine Linux
-// takes an idle core for a busy one (vcpu_is_preempted). Once awake it may go anywhere, as something
-// else can take its core while the caller, who waits for it, leaves another one idle.
+// takes an idle core for a busy one (vcpu_is_preempted). Once awake it may go anywhere, as what
+// else runs here can take its core while the caller, who waits for it, leaves another one idle.
 #pragma once
 
 #include <atomic>

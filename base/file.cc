@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <filesystem>
 #include <system_error>
@@ -63,11 +64,15 @@ Error system_error(std::string_view what, std::string_view path, int error_numbe
   return Error(code, cat(what, " ", path, ": ", std::generic_category().message(error_number)));
 }
 
+int poll_milliseconds(Duration timeout) {
+  const auto whole = std::chrono::ceil<std::chrono::milliseconds>(timeout);
+  return int(std::clamp<int64_t>(whole.count(), 0, INT_MAX));
+}
+
 bool wait_readable(std::span<const int> descriptors, Duration timeout) {
   std::vector<pollfd> states;
   for (const int fd : descriptors) states.push_back({fd, POLLIN, 0});
-  const auto ms = std::max<int64_t>(0, (timeout.count() + 999'999) / 1'000'000);
-  return ::poll(states.data(), states.size(), int(std::min<int64_t>(ms, INT_MAX))) > 0;
+  return ::poll(states.data(), states.size(), poll_milliseconds(timeout)) > 0;
 }
 
 Result<Bytes> read_file(const std::string& path, uint64_t limit_bytes) {

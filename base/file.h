@@ -31,6 +31,9 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
+// As poll(2) and epoll_wait(2) take a time: whole milliseconds, rounded up, none if it is over.
+int poll_milliseconds(Duration timeout);
+
 // Waits until one of them is readable or `timeout` (rounded up to milliseconds) is over. True if
 // one is readable; false also after a signal.
 bool wait_readable(std::span<const int> descriptors, Duration timeout);

@@ -2,9 +2,7 @@
 
 #include <sys/epoll.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <climits>
 
 #include "base/assert.h"
 
@@ -29,9 +27,8 @@ void Waiter::add_shared(int descriptor) {
 }
 
 bool Waiter::wait(Duration timeout) {
-  const auto ms = std::max<int64_t>(0, (timeout.count() + 999'999) / 1'000'000);
   epoll_event first{};
-  return ::epoll_wait(epoll_.get(), &first, 1, int(std::min<int64_t>(ms, INT_MAX))) > 0;
+  return ::epoll_wait(epoll_.get(), &first, 1, poll_milliseconds(timeout)) > 0;
 }
 
 }  // namespace weft

@@ -232,7 +232,6 @@ void Node::run() {
     if (mdns_) {
       for (const int fd : mdns_->fds()) mesh_wait_.add(fd);
     }
-    watch_inbox();
     const Time before = clock_.now();
     Time deadline = before + kTick;
     if (mdns_) deadline = std::min(deadline, mdns_->tick(before));

@@ -207,6 +207,7 @@ void Node::take_roster(Time now) {
     const auto rebound = links_->rebind();
     if (!rebound.ok()) log_error("link.rebind", {{"error", rebound.error().message}});
   }
+  watch_inbox();
   log_info("roster", {{"epoch", membership_->roster.epoch()}, {"members", members.size()}});
 }
 

@@ -2,18 +2,13 @@
 
 #include <zmq.h>
 
-#include <algorithm>
-
+#include "base/file.h"
 #include "base/text.h"
 
 namespace weft::transport {
 namespace {
 
 constexpr std::string_view kDomain = "weft-join";
-
-long milliseconds_until(Time deadline, Time now) {
-  return std::max<long>(0, long(((deadline - now).count() + 999'999) / 1'000'000));
-}
 
 Bytes copy_of(const SharedBytes& part) { return {part.view().begin(), part.view().end()}; }
 
@@ -45,7 +40,7 @@ std::optional<JoinFrame> JoinListener::wait(Duration timeout) {
   const Time deadline = clock.now() + timeout;
   while (true) {
     if (auto frame = receive()) return frame;
-    const long ms = milliseconds_until(deadline, clock.now());
+    const int ms = poll_milliseconds(deadline - clock.now());
     if (ms == 0) return std::nullopt;
     zmq_pollitem_t items[] = {{zap_->socket(), 0, ZMQ_POLLIN, 0},
                               {socket_.get(), 0, ZMQ_POLLIN, 0}};
@@ -97,7 +92,7 @@ DialProgress JoinDialer::wait_connected(Duration timeout) {
       if (event->event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) progress_ = DialProgress::kConnected;
       if (event->event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) progress_ = DialProgress::kRefused;
     }
-    const long ms = milliseconds_until(deadline, clock.now());
+    const int ms = poll_milliseconds(deadline - clock.now());
     if (progress_ != DialProgress::kWaiting || ms == 0) break;
     zmq_pollitem_t item{monitor_.get(), 0, ZMQ_POLLIN, 0};
     if (zmq_poll(&item, 1, ms) < 0) break;

@@ -44,8 +44,7 @@ std::string own_address(const std::string& endpoint) {
 }
 
 int poll_for(std::span<zmq_pollitem_t> items, Duration timeout) {
-  const long ms = std::max<long>(0, long((timeout.count() + 999'999) / 1'000'000));
-  return zmq_poll(items.data(), int(items.size()), ms);
+  return zmq_poll(items.data(), int(items.size()), poll_milliseconds(timeout));
 }
 
 }  // namespace

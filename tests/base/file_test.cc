@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <climits>
 #include <filesystem>
 
 #include "tests/support/support.h"
@@ -31,6 +33,15 @@ TEST(File, AFailedWriteLeavesTheOldContentAndNoLitter) {
     ++entries;
   }
   EXPECT_EQ(entries, 1);
+}
+
+TEST(File, AWaitIsRoundedUpToMillisecondsAndNeverNegative) {
+  EXPECT_EQ(poll_milliseconds(std::chrono::nanoseconds(-1)), 0);
+  EXPECT_EQ(poll_milliseconds(Duration::min()), 0);
+  EXPECT_EQ(poll_milliseconds(Duration(0)), 0);
+  EXPECT_EQ(poll_milliseconds(std::chrono::nanoseconds(1)), 1);
+  EXPECT_EQ(poll_milliseconds(std::chrono::milliseconds(7)), 7);
+  EXPECT_EQ(poll_milliseconds(Duration::max()), INT_MAX);
 }
 
 TEST(File, ReadingHasALimitAndNamesThePath) {

@@ -87,6 +87,14 @@ TEST(ThreadPool, ThreadsThatParkedWakeUpBesideTheCallerAndMayThenMove) {
   for (const auto& [thread, at] : seen) {
     EXPECT_EQ(at.may_run_on, int(cores)) << (thread == caller ? "the caller" : "a worker");
   }
+
+  const auto fewer = ThreadPool::create(cores - 1).value();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  seen.clear();
+  fewer->parallel_for(1000, note);
+  for (const auto& [thread, at] : seen) {
+    EXPECT_EQ(at.may_run_on, int(cores)) << "the system's to place";
+  }
 }
 
 TEST(ThreadPool, RefusesSenselessSizes) {

@@ -1,11 +1,8 @@
 #include "node/http_server.h"
 
 #include <microhttpd.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <atomic>
-#include <cerrno>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
@@ -16,13 +13,13 @@
 #include "node/http_api.h"
 #include "node/http_connections.h"
 #include "node/http_guard.h"
+#include "node/listen_socket.h"
 
 namespace weft::node {
 namespace {
 
 constexpr Duration kPollEvery = milliseconds(200);  // while a stream is silent
 constexpr size_t kStreamBlockBytes = 16 * 1024;
-constexpr int kListenBacklog = 128;
 
 // One request on its way in.
 struct Exchange {
@@ -87,41 +84,6 @@ std::string raw_response(const ApiError& error, std::string_view reason) {
   return cat("HTTP/1.1 ", error.status, " ", reason,
              "\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ",
              body.size(), "\r\n\r\n", body);
-}
-
-Result<FileDescriptor> listen_at(const ListenAddress& address, const std::string& text) {
-  FileDescriptor fd(::socket(address.v6 ? AF_INET6 : AF_INET,
-                             SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd.valid()) return system_error("open a socket for", text, errno);
-  const int on = 1;
-  // A restarted node must not wait for its old connections to be forgotten.
-  (void)::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  const auto* raw = reinterpret_cast<const sockaddr*>(&address.socket_address);
-  if (::bind(fd.get(), raw, address.socket_address_size) != 0 ||
-      ::listen(fd.get(), kListenBacklog) != 0) {
-    if (errno == EADDRINUSE) {
-      return Error(ErrorCode::kConflict,
-                   cat("the HTTP address ", text,
-                       " is in use; stop what uses it, or choose another with --http ADDR:PORT"));
-    }
-    return system_error("listen at", text, errno);
-  }
-  return fd;
-}
-
-uint16_t port_of(int socket) {
-  sockaddr_storage bound{};
-  socklen_t size = sizeof bound;
-  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&bound), &size) != 0) return 0;
-  if (bound.ss_family == AF_INET6) return ntohs(reinterpret_cast<sockaddr_in6&>(bound).sin6_port);
-  return ntohs(reinterpret_cast<sockaddr_in&>(bound).sin_port);
-}
-
-std::string local_host(int socket) {
-  sockaddr_storage local{};
-  socklen_t size = sizeof local;
-  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&local), &size) != 0) return "";
-  return host_text(local);
 }
 
 }  // namespace

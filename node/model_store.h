@@ -100,7 +100,4 @@ class ModelStore {
 // BLAKE2b-256 over the digests of all tensors, in file order.
 Digest digest_of(const std::vector<Digest>& tensors);
 
-// What the planner must know of a model.
-transport::ModelOffer offer_of(const StoredModel& stored);
-
 }  // namespace weft::node

@@ -40,6 +40,8 @@
 
 namespace weft::node {
 
+inline constexpr size_t kTasksMax = 256;  // from callers, at once
+
 struct NodeOptions {
   std::string dir;                       // all state
   std::string mesh_address = "0.0.0.0:7071";

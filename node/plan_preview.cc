@@ -2,8 +2,8 @@
 
 #include "base/text.h"
 #include "mesh/checks.h"
+#include "node/model_offer.h"
 #include "node/model_path.h"
-#include "node/model_store.h"
 
 namespace weft::node {
 namespace {

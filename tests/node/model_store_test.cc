@@ -6,7 +6,6 @@
 #include <fstream>
 
 #include "base/file.h"
-#include "model/synth.h"
 #include "tests/kernels/tiny_model.h"
 
 namespace weft::node {
@@ -89,21 +88,6 @@ TEST_F(ModelStoreTest, AScanOffersAWholeModelWithItsShape) {
   ASSERT_TRUE(manifest.ok());
   EXPECT_EQ(digest_of(manifest->tensors), offers[0].manifest);
   EXPECT_FALSE(*source_->scan({models_}, {}));  // nothing has changed
-}
-
-TEST_F(ModelStoreTest, AnOfferSaysWhatLayersTakeInMemoryAndAreComputedAs) {
-  std::filesystem::remove(models_ + "/tiny.gguf");
-  const std::string path = models_ + "/quantized.gguf";
-  ASSERT_TRUE(model::write_synthetic({.path = path, .shape = "tiny", .quant = "iq2_s"}).ok());
-  EXPECT_TRUE(*source_->scan({models_}, {}));
-  const auto offers = source_->offers();
-  ASSERT_EQ(offers.size(), 1u);
-  // Of 256 x 256 twice, 128 x 256 twice and 768 x 256 thrice, and two vectors of 256 floats.
-  constexpr uint64_t kElements = 256 * (2 * 256 + 2 * 128 + 3 * 768);
-  EXPECT_EQ(offers[0].layers[0].parameters, kElements);
-  EXPECT_EQ(offers[0].layers[0].bytes, kElements / 32 * 34 + 2 * 256 * 4);
-  EXPECT_EQ(offers[0].layers[0].tensor_type, uint32_t(model::TensorType::kQ8_0));
-  EXPECT_EQ(offers[0].embedding.bytes, uint64_t{512 * 256 / 32 * 34});
 }
 
 TEST_F(ModelStoreTest, AModelThatIsGoneIsForgotten) {

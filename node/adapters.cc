@@ -1,10 +1,12 @@
 #include "node/adapters.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 
 #include "base/log.h"
 #include "base/text.h"
+#include "crypto/hash.h"
 
 namespace weft::node {
 namespace {
@@ -43,6 +45,39 @@ uint64_t adapter_memory(const AdapterFiles& files) {
     }
   }
   return bytes;
+}
+
+Digest adapters_digest(const AdapterFiles& files) {
+  if (files.empty()) return {};
+  crypto::Hasher hasher;
+  for (const auto& from : files) {
+    hasher.update(from->file.header());
+    for (const model::GgufTensor& tensor : from->file.tensors()) {
+      hasher.update(from->file.data(tensor));
+    }
+    hasher.update(as_bytes({reinterpret_cast<const char*>(&from->scale), sizeof from->scale}));
+  }
+  return hasher.finish();
+}
+
+std::string differing_adapters(const mesh::View& view) {
+  const auto node_of = [&](const mesh::StageView& stage) -> const mesh::NodeView* {
+    const auto found = std::ranges::find(view.nodes, stage.node, &mesh::NodeView::node);
+    return found == view.nodes.end() || !found->has_profile ? nullptr : &*found;
+  };
+  const mesh::NodeView* first = nullptr;
+  std::string others;
+  for (const mesh::StageView& stage : view.plan.stages) {
+    const mesh::NodeView* const node = node_of(stage);
+    if (!node) continue;
+    if (!first) first = node;
+    if (node->profile.adapters == first->profile.adapters) continue;
+    others += cat(others.empty() ? "" : ", ", node->name);
+  }
+  if (others.empty()) return "";
+  return cat("other LoRA adapters than on ", first->name, " are applied on ", others,
+             ", so answers are of a model that is adapted in part; give every node of the mesh the "
+             "same --lora flags, in the same order");
 }
 
 Result<model::Adapters> adapters_for(const std::vector<std::string>& choices,

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "base/id.h"
 #include "base/result.h"
+#include "mesh/view.h"
 #include "model/adapter.h"
 
 namespace CLI {
@@ -22,6 +24,11 @@ using AdapterFiles = std::vector<std::shared_ptr<const model::AdapterFile>>;
 Result<AdapterFiles> open_adapters(const std::vector<std::string>& choices);
 // Most memory that they can take, on any model: A as it is in the file, B in F32.
 uint64_t adapter_memory(const AdapterFiles& files);
+// The same for all who have the same files with the same scales in the same order; zero: none.
+Digest adapters_digest(const AdapterFiles& files);
+// Empty, or which stages of the plan in force apply other adapters than its first one: a model that
+// is adapted in part answers then, and no stage can see it.
+std::string differing_adapters(const mesh::View& view);
 
 // All of them on a model that was named with them; the first that does not fit is the error.
 Result<model::Adapters> adapters_for(const std::vector<std::string>& choices,

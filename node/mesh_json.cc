@@ -142,6 +142,7 @@ Json mesh_json(const mesh::View& view, const std::string& alarm,
                         {"completion_tokens", session.completion_tokens},
                         {"age_s", session.age_s}});
   }
+  const std::string warning = differing_adapters(view);
   return {{"self", to_string(view.self)},
           {"coordinator", id_or_null(view.coordinator)},
           {"highest_epoch", view.highest_epoch.value},
@@ -154,6 +155,7 @@ Json mesh_json(const mesh::View& view, const std::string& alarm,
           {"problem", view.problem.empty() ? Json() : Json(clean(view.problem))},
           {"refusal", refusal_json(view)},
           {"alarm", alarm.empty() ? Json() : Json(clean(alarm))},
+          {"warning", warning.empty() ? Json() : Json(clean(warning))},
           {"lora", lora_json(adapters)}};
 }
 

@@ -136,6 +136,9 @@ std::string status_text(const Json& mesh) {
   if (const std::string reason = text_of(refusal, "reason"); !reason.empty()) {
     out += wrapped("refused: ", cat(text_of(refusal, "model_name"), ": ", reason));
   }
+  if (const std::string warning = text_of(mesh, "warning"); !warning.empty()) {
+    out += wrapped("warning: ", warning);
+  }
   if (const std::string alarm = text_of(mesh, "alarm"); !alarm.empty()) {
     out += wrapped("! ", alarm + " (`weft members --clear-alarm` then).");
   }

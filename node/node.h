@@ -178,6 +178,7 @@ class Node final : public Service {
   std::unique_ptr<Loader> loader_;
   PeerBook peers_;
   transport::Profile profile_;
+  std::string differing_adapters_;  // as last logged
   std::map<SessionId, std::shared_ptr<TokenQueue>> streams_;
   std::vector<mesh::Effect> for_readers_;  // what the mesh thread is still to tell them
   Time attentive_until_{};                 // the compute thread reads messages too until then

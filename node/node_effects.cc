@@ -240,6 +240,11 @@ void Node::fetch_vocabulary(Time now) {
 
 void Node::publish_view(Time now) {
   mesh::View view = machine_->view(now);
+  std::string differing = differing_adapters(view);
+  if (differing != differing_adapters_ && !differing.empty()) {
+    log_warn("lora.differs", {{"warning", differing}});
+  }
+  differing_adapters_ = std::move(differing);
   const transport::LinkCounters& links = links_->counters();
   std::lock_guard lock(mutex_);
   view_ = std::move(view);

@@ -46,6 +46,7 @@ Result<> Node::open() {
     WEFT_TRY(backends.processor, on_processor());
   }
   WEFT_TRY(transport::Profile profile, measure(backends));
+  profile.adapters = adapters_digest(adapter_files_);
   if (!options_.trace.empty()) {
     WEFT_TRY(trace_, Trace::open(options_.trace));
     trace_->name_process(name_);

@@ -156,6 +156,7 @@ Result<Message> unpack(const wire::Profile& m, const Owner&) {
   WEFT_TRY(out.speeds, unpack_speeds(m.speeds()));
   out.fast_memory_bytes = m.fast_memory_bytes();
   WEFT_TRY(out.slow_speeds, unpack_speeds(m.slow_speeds()));
+  out.adapters = unpack_id<Digest>(m.adapters());
   for (size_t i = 0; i < count(m.offers()); ++i) {
     WEFT_TRY(ModelOffer offer, unpack_offer(*m.offers()->Get(flatbuffers::uoffset_t(i))));
     out.offers.push_back(std::move(offer));

@@ -68,10 +68,11 @@ std::vector<wire::TypeSpeed> pack_speeds(const std::vector<TypeSpeed>& speeds) {
 Offset<wire::Profile> pack(Builder& b, const Profile& m) {
   std::vector<Offset<wire::ModelOffer>> offers;
   for (const ModelOffer& offer : m.offers) offers.push_back(pack_offer(b, offer));
+  const auto adapters = pack_id(m.adapters);
   return wire::CreateProfile(b, m.incarnation, b.CreateString(m.backend), m.memory_bytes,
                              m.layer_overhead_s, b.CreateVectorOfStructs(pack_speeds(m.speeds)),
                              b.CreateVector(offers), m.fast_memory_bytes,
-                             b.CreateVectorOfStructs(pack_speeds(m.slow_speeds)));
+                             b.CreateVectorOfStructs(pack_speeds(m.slow_speeds)), &adapters);
 }
 
 Offset<wire::LinkProbe> pack(Builder& b, const LinkProbe& m) {

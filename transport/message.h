@@ -111,6 +111,7 @@ struct Profile {
   // slow_speeds. 0: all are alike.
   uint64_t fast_memory_bytes = 0;
   std::vector<TypeSpeed> slow_speeds;
+  Digest adapters;  // what it applies to every model's layers besides their weights; zero: nothing
 };
 
 // A ping (reply = false) and its echo; the payload measures bandwidth.

@@ -173,7 +173,7 @@ function showMesh(mesh) {
   const streams = mesh.sessions.length;
   byId("summary").textContent =
     `${alive} of ${mesh.nodes.length} nodes alive, ${streams} open ${streams === 1 ? "answer" : "answers"}`;
-  showProblem([mesh.alarm, mesh.problem].filter(Boolean).join(". "));
+  showProblem([mesh.alarm, mesh.problem, mesh.warning].filter(Boolean).join(". "));
   showPlan(mesh);
   showModels(mesh);
   showWish(mesh.refusal);

@@ -218,7 +218,8 @@ def write_adapter(path, tensors, rank=4, alpha=8.0, architecture="llama"):
 
 def check_adapters(lab):
     """A LoRA changes logits, the same however the model is cut and over a mesh; scale 0 does not.
-    Nodes say what they apply; what does not fit is refused where the model is given."""
+    Nodes say what they apply, and which of them apply something else; what does not fit is refused
+    where the model is given."""
     node = Node(lab, "adapter")
     model = os.path.join(lab.model_dir(), "weft-tiny.gguf")
     adapter, other = os.path.join(lab.dir, "style.gguf"), os.path.join(lab.dir, "other.gguf")
@@ -253,6 +254,17 @@ def check_adapters(lab):
     alone = json.loads(node.weft(*asked, "--lora", adapter).stdout)["text"]
     text = nodes[1].complete(prompt, max_tokens=24)
     expect(text == alone, f"{text!r} differs from {alone!r}")
+
+    expect(nodes[0].mesh()["warning"] is None, f"{nodes[0].mesh()['warning']}")
+    for each in nodes:
+        each.process.terminate()
+        each.process.wait(timeout=30)
+    nodes[0].up("--lora", adapter, "--min-nodes", "2", "--model-dir", lab.model_dir())
+    nodes[1].up("--min-nodes", "2")
+    for each in nodes:
+        wait_for(f"{each.name} is warned", lambda: "lora.differs" in each.log(), 60)
+        status = each.weft("status", "--dir", each.dir).stdout
+        expect("warning: other LoRA adapters than on " in status, status)
 
 
 def main():

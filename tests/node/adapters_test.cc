@@ -7,6 +7,7 @@
 
 #include "tests/model/small_adapter.h"
 #include "tests/model/small_model.h"
+#include "tests/support/fake_mesh.h"
 #include "tests/support/support.h"
 
 namespace weft::node {
@@ -14,6 +15,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 class AdaptersTest : public ::testing::Test {
  protected:
@@ -70,6 +72,39 @@ TEST_F(AdaptersTest, OfANodeAreThoseThatFit) {
 TEST_F(AdaptersTest, TakeAsMuchMemoryAsTheirMatrices) {
   EXPECT_EQ(adapter_memory({}), 0u);
   EXPECT_EQ(adapter_memory(open_adapters({good_}).value()), 8u * 64 * 2 + 64 * 8 * 4);
+}
+
+TEST_F(AdaptersTest, HaveADigestOfContentsScalesAndOrder) {
+  const auto digest = [](const std::vector<std::string>& choices) {
+    return adapters_digest(open_adapters(choices).value());
+  };
+  EXPECT_TRUE(digest({}).is_zero());
+  std::filesystem::copy_file(good_, folder_ / "copy.gguf");
+  const std::string copy = folder_ / "copy.gguf";
+  EXPECT_EQ(digest({good_, other_}), digest({copy, other_ + ":1"}));
+  EXPECT_NE(digest({good_, other_}), digest({other_, good_}));
+  EXPECT_NE(digest({good_}), digest({good_ + ":0.5"}));
+  EXPECT_NE(digest({good_}), digest({good_, good_}));
+  small_.pair("blk.0.attn_k.weight", 32, 64, 8, model::TensorType::kF16);
+  small_.write(copy);
+  EXPECT_NE(digest({good_}), digest({copy}));
+}
+
+TEST(DifferingAdapters, AreToldOfThePlansStagesOnly) {
+  mesh::View view = test::fake_mesh();
+  EXPECT_EQ(differing_adapters(view), "");
+  view.nodes[2].profile.adapters.bytes.fill(1);  // left out of the plan
+  EXPECT_EQ(differing_adapters(view), "");
+  view.nodes[1].name = "phone";
+  view.nodes[1].profile.adapters.bytes.fill(2);
+  EXPECT_THAT(differing_adapters(view),
+              StartsWith("other LoRA adapters than on laptop are applied on phone, so"));
+  view.nodes[0].profile.adapters.bytes.fill(2);
+  EXPECT_EQ(differing_adapters(view), "");
+  view.nodes[0].has_profile = false;  // not known yet
+  view.nodes[0].profile = {};
+  EXPECT_EQ(differing_adapters(view), "");
+  EXPECT_EQ(differing_adapters({}), "");
 }
 
 }  // namespace

@@ -72,6 +72,13 @@ TEST(MeshJson, SaysWhichAdaptersThisNodeApplies) {
   EXPECT_EQ(lora[1]["reason"], "why");
 }
 
+TEST(MeshJson, WarnsOfStagesWithOtherAdapters) {
+  mesh::View view = test::fake_mesh();
+  EXPECT_TRUE(mesh_json(view)["warning"].is_null());
+  view.nodes[0].profile.adapters.bytes.fill(1);
+  EXPECT_EQ(mesh_json(view)["warning"], differing_adapters(view));
+}
+
 TEST(MeshJson, WritesAHostileNameAsText) {
   mesh::View view = test::fake_mesh();
   view.nodes[0].name = "a\x1b[31m\xff\n";

@@ -83,6 +83,12 @@ TEST(MeshReport, AStatusShowsTheAlarm) {
   EXPECT_THAT(status_text({{"alarm", nullptr}}), Not(HasSubstr("!")));
 }
 
+TEST(MeshReport, AStatusShowsTheWarning) {
+  EXPECT_THAT(status_text({{"warning", "other LoRA adapters"}}),
+              HasSubstr("warning: other LoRA adapters\n"));
+  EXPECT_THAT(status_text({{"warning", nullptr}}), Not(HasSubstr("warning")));
+}
+
 TEST(MeshReport, AWordLongerThanALineStaysWhole) {
   const std::string word(150, 'x');
   EXPECT_THAT(status_text({{"problem", word + " end"}}),

@@ -68,7 +68,8 @@ std::vector<Message> samples() {
   Hello hello{"laptop", "0.1", 42, 7071, {{node_id(2), "192.168.1.7:7071"}}};
   Beat beat{42, 3, {5}, {6}, 7, 1, 2, 3, 4, 5.5, true, {{node_id(4), 0.001, 1e8}}};
   Profile profile{42, "cpu avx2", 1u << 30, 1e-5, {{12, 1e10, 1e11}}, {sample_offer()},
-                  1u << 20, {{12, 1e9, 1e10}}};
+                  1u << 20, {{12, 1e9, 1e10}}, {}};
+  profile.adapters.bytes.fill(3);
   Propose propose;
   propose.epoch = {9};
   propose.layer_count = 4;

@@ -22,9 +22,8 @@ SharedBytes make_bundle(const std::vector<SharedBytes>& frames) {
   WEFT_ASSERT(!frames.empty());
   size_t total = kBundleHeadBytes;
   for (const SharedBytes& frame : frames) total += bundled_size(frame.size());
-  Bytes bundle;
+  Bytes bundle(kMagic.begin(), kMagic.end());
   bundle.reserve(total);
-  bundle.insert(bundle.end(), kMagic.begin(), kMagic.end());
   for (const SharedBytes& frame : frames) {
     const uint64_t size = frame.size();  // below 2^32: the high half is the 0
     const auto* head = reinterpret_cast<const uint8_t*>(&size);

@@ -9,7 +9,8 @@
            what the bytes of the KV cache say beside those of the weights
   prefill  seconds of a prompt against its length: a * n + b * n^2 (attention reads what is before)
   sessions tokens/s of all against how many decode together
-  load     seconds against bytes of the files (MODEL and those of --load)
+  load     seconds against bytes of the files (MODEL and those of --load): of two loads in a row the
+           second, as the first also waits for memory that the host has not given yet
 A run measures every point once; points are medians of the runs. Prints how far the fit is off.
 """
 import argparse
@@ -45,8 +46,10 @@ def one_run(options):
     single = alone["points"]
     many = bench(options, options.model, [SESSION_PROMPT], options.sessions)["points"]
     middle = NEW_TOKENS / 2  # of the tokens that a decode's mean is of
-    load = {os.path.getsize(m) / 1e9: bench(options, m, [1], [1], 1)["load_s"]
-            for m in [options.model, *options.load]}
+    load = {}
+    for model in [options.model, *options.load]:
+        for _ in range(2):
+            load[os.path.getsize(model) / 1e9] = bench(options, model, [1], [1], 1)["load_s"]
     return {"decode": {p["prompt_tokens"] + middle: 1000 / p["decode_tps"] for p in single},
             "prefill": {p["prompt_tokens"]: p["prompt_tokens"] / p["prefill_tps"] for p in single},
             "sessions": {p["sessions"]: p["decode_tps"] for p in many},

@@ -7,6 +7,7 @@
 #include <zmq.h>
 
 #include <arpa/inet.h>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -80,13 +81,13 @@ Result<> try_everything(const std::string& address, std::string_view key_hex) {
   }
   WEFT_CHECK(send_raw(address, frame));
   // A ZMTP 3.0 greeting with NULL, then the frame as if the handshake were done.
-  Bytes zmtp(64, 0);
+  Bytes zmtp(66 + frame.size(), 0);
   zmtp[0] = 0xff;
   zmtp[9] = 0x7f;
   zmtp[10] = 3;
   std::memcpy(&zmtp[12], "NULL", 4);
-  zmtp.insert(zmtp.end(), {0, uint8_t(frame.size() > 255 ? 255 : frame.size())});
-  zmtp.insert(zmtp.end(), frame.begin(), frame.end());
+  zmtp[65] = uint8_t(frame.size() > 255 ? 255 : frame.size());
+  std::ranges::copy(frame, zmtp.begin() + 66);
   WEFT_CHECK(send_raw(address, zmtp));
   std::this_thread::sleep_for(kPatience);  // the handshakes go on in libzmq's own thread
   return {};

@@ -33,7 +33,9 @@ TEST_F(JoinSocketTest, TheRightCodesKeyExchangesFrames) {
   std::optional<JoinFrame> got;
   std::thread owner([&] {
     got = listener_->wait(seconds(10));
-    if (got) EXPECT_TRUE(listener_->reply(*got, as_bytes("welcome")).ok());
+    if (got) {
+      EXPECT_TRUE(listener_->reply(*got, as_bytes("welcome")).ok());
+    }
   });
   const auto joiner = dial(client_);
   EXPECT_EQ(joiner->wait_connected(seconds(10)), DialProgress::kConnected);

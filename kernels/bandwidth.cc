@@ -17,25 +17,25 @@ constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
 constexpr Duration kMeasureTime = milliseconds(250);
 constexpr uint32_t kPassesMin = 3;
 
-// What every processor we build for loads at once. Eight loads of 8 bytes for a cache line would
-// measure a fast core's loads and not its memory.
-using Vector = uint64_t __attribute__((vector_size(16)));
-constexpr size_t kLineBytes = 64;
+// A cache line, which a compiler loads as wide as the target can.
+using Line = uint64_t __attribute__((vector_size(64)));
 
 uint64_t read_piece(const uint8_t* at) {
-  constexpr size_t kAhead = 2048;
-  constexpr size_t kVectors = kLineBytes / sizeof(Vector);
-  Vector sums[kVectors] = {};
-  for (size_t i = 0; i < kPieceBytes; i += kLineBytes) {
+  constexpr size_t kAhead = 6144;
+  Line even{}, odd{};
+  for (size_t i = 0; i < kPieceBytes; i += 2 * sizeof(Line)) {
+    Line first, second;
     __builtin_prefetch(at + i + kAhead);
-    for (size_t v = 0; v < kVectors; ++v) {
-      Vector part;
-      std::memcpy(&part, at + i + v * sizeof part, sizeof part);
-      sums[v] += part;
-    }
+    __builtin_prefetch(at + i + kAhead + sizeof first);
+    std::memcpy(&first, at + i, sizeof first);
+    std::memcpy(&second, at + i + sizeof first, sizeof second);
+    even += first;
+    odd += second;
   }
-  const Vector sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-  return sum[0] + sum[1];
+  even += odd;
+  uint64_t sum = 0;
+  for (size_t v = 0; v < sizeof(Line) / sizeof(uint64_t); ++v) sum += even[v];
+  return sum;
 }
 
 }  // namespace

@@ -14,9 +14,10 @@ namespace {
 using Float8 = __m256;
 using Codes = __m256i;  // 32 of int8
 
-// How far ahead of its use a stream of weights is asked for. The processor's own prefetcher stops
-// at every 4 KiB page; this carries the stream across.
-constexpr size_t kPrefetchBytes = 2048;
+// How far ahead of its use a stream of weights is asked for: what a core reads within the memory's
+// latency (39 GB/s, 150 ns on a Zen 5). Multiples of 4 KiB would lie in the sets of the first-level
+// cache that are being read.
+constexpr size_t kPrefetchBytes = 6144;
 
 // Asks for the `bytes` that lie kPrefetchBytes ahead. Beyond the end of the weights it does
 // nothing.

@@ -11,7 +11,8 @@
   sessions tokens/s of all against how many decode together
   load     seconds against bytes of the files (MODEL and those of --load): of two loads in a row the
            second, as the first also waits for memory that the host has not given yet
-A run measures every point once; points are medians of the runs. Prints how far the fit is off.
+A run measures every point once; points are medians of the runs, beside them the lowest. Fits are of
+the lowest, as what disturbs a run only makes it longer; prints how far they are off.
 """
 import argparse
 import functools
@@ -84,10 +85,10 @@ def summarize(runs):
         points = [(x, plot.spread([run[name][x] for run in runs])) for x in sorted(runs[0][name])]
         curve = {"points": [{"x": x, **figures} for x, figures in points]}
         if name in FITS and len(points) > 1:
-            medians = [(x, figures["median"]) for x, figures in points]
-            curve["fit"] = dict(zip("ab", least_squares(medians, *FITS[name])))
+            lowest = [(x, figures["lowest"]) for x, figures in points]
+            curve["fit"] = dict(zip("ab", least_squares(lowest, *FITS[name])))
             curve["fit"]["off_by_most"] = max(
-                abs(fitted(name, curve["fit"], x) - y) / y for x, y in medians)
+                abs(fitted(name, curve["fit"], x) - y) / y for x, y in lowest)
         curves[name] = curve
     return curves
 
@@ -132,7 +133,8 @@ def main():
     for name, curve in curves.items():
         y, x = TITLES[name]
         print(f"{name}: {y} by {x}: " +
-              ", ".join(f"{p['x']:g}: {p['median']:.4g}" for p in curve["points"]))
+              ", ".join(f"{p['x']:g}: {p['median']:.4g} ({p['lowest']:.4g})"
+                        for p in curve["points"]))
         if "fit" in curve:
             print(f"  fit a {curve['fit']['a']:.4g}, b {curve['fit']['b']:.4g}, off by at most "
                   f"{100 * curve['fit']['off_by_most']:.0f} %")

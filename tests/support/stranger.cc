@@ -7,6 +7,7 @@
 #include <zmq.h>
 
 #include <arpa/inet.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
